@@ -1,0 +1,43 @@
+"""Laws of the data: integrated, sampled once, or streamed; and finite data sets."""
+
+from meanfield.data.finite import FiniteData, split, standardise
+from meanfield.data.laws import (
+    Gaussian,
+    GaussianMixture,
+    Hypercube,
+    LabelledLaw,
+    Law,
+    Sphere,
+    Stream,
+    laws,
+)
+from meanfield.data.targets import (
+    Function,
+    Labels,
+    Parity,
+    SingleIndex,
+    Target,
+    Teacher,
+    targets,
+)
+
+__all__ = [
+    "FiniteData",
+    "Function",
+    "Gaussian",
+    "GaussianMixture",
+    "Hypercube",
+    "LabelledLaw",
+    "Labels",
+    "Law",
+    "Parity",
+    "SingleIndex",
+    "Sphere",
+    "Stream",
+    "Target",
+    "Teacher",
+    "laws",
+    "split",
+    "standardise",
+    "targets",
+]

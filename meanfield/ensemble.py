@@ -1,0 +1,151 @@
+"""The ensemble: a probability measure as weighted particles, and the layout of a particle."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from meanfield.arrays import Array
+from meanfield.errors import UnknownName, require, require_count
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which columns of a particle mean what.
+
+    Parameters
+    ----------
+    blocks : mapping of str to tuple of int
+        Name and shape of each block, in the order of the columns; ``()`` is a single column.
+    frozen : tuple of str
+        Blocks that are labels of the particle, not coordinates: no flow moves them.
+    """
+
+    blocks: Mapping[str, tuple[int, ...]]
+    frozen: tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Number of columns p."""
+        return sum(math.prod(shape) for shape in self.blocks.values())
+
+    def columns(self, name: str) -> slice:
+        """The columns of a block."""
+        start = 0
+        for block, shape in self.blocks.items():
+            if block == name:
+                return slice(start, start + math.prod(shape))
+            start += math.prod(shape)
+        raise UnknownName("block", name, self.blocks)
+
+    @property
+    def labels(self) -> list[str]:
+        """One name per column: ``a``, ``w[0]``, ``w[1]``, …"""
+        names = []
+        for block, shape in self.blocks.items():
+            names += [block] if shape == () else [f"{block}[{i}]" for i in range(math.prod(shape))]
+        return names
+
+    def spread(self, values: Mapping[str, float], default: float) -> Array:
+        """A vector (p,) that holds a block's value in each of its columns."""
+        row = np.full(self.width, default)
+        for name, value in values.items():
+            row[self.columns(name)] = value
+        return row
+
+    @staticmethod
+    def plain(width: int) -> Layout:
+        """Particles without structure: one block ``x`` of `width` columns."""
+        require_count("width", width)
+        return Layout({"x": (width,)})
+
+
+@dataclass
+class Ensemble:
+    """Weighted particles, with the time and step they have reached.
+
+    Blocks are views on the columns of ``position``: ``ensemble.w`` is writable and shares memory.
+
+    Parameters
+    ----------
+    position : (N, p) array
+        One particle per row.
+    mass : (N,) array, optional
+        Non-negative; a probability measure sums to 1. Default 1/N each.
+    layout : Layout, optional
+        Names of the columns. Default: one block ``x``.
+    time, step : float, int
+        How far the ensemble has flowed.
+
+    Raises
+    ------
+    InvalidInput
+        If the shapes do not fit, or an entry is not finite, or a mass is negative.
+    """
+
+    position: Array
+    mass: Array = field(default=None)  # type: ignore[assignment]
+    layout: Layout = field(default=None)  # type: ignore[assignment]
+    time: float = 0.0
+    step: int = 0
+
+    def __post_init__(self) -> None:
+        self.position = np.ascontiguousarray(self.position, dtype=float)
+        shape = self.position.shape
+        require(len(shape) == 2, "position", shape, "an array of shape (N, p)")
+        require(shape[0] >= 1, "position", shape, "at least one particle")
+        if self.mass is None:
+            self.mass = np.full(shape[0], 1.0 / shape[0])
+        self.mass = np.ascontiguousarray(self.mass, dtype=float)
+        require(self.mass.shape == shape[:1], "mass", self.mass.shape, f"the shape ({shape[0]},)")
+        require(bool(np.all(self.mass >= 0)), "mass", self.mass, "masses ≥ 0")
+        require(bool(np.isfinite(self.mass).all()), "mass", self.mass, "finite masses")
+        if self.layout is None:
+            self.layout = Layout.plain(shape[1])
+        require(
+            shape[1] == self.layout.width,
+            "position",
+            shape,
+            f"{self.layout.width} columns ({', '.join(self.layout.blocks)})",
+        )
+        require(bool(np.isfinite(self.position).all()), "position", self.position, "finite numbers")
+
+    def __len__(self) -> int:
+        return self.position.shape[0]
+
+    @property
+    def dim(self) -> int:
+        """Number of columns p."""
+        return self.position.shape[1]
+
+    def __getitem__(self, name: str) -> Array:
+        shape = self.layout.blocks.get(name)
+        return self.position[:, self.layout.columns(name)].reshape(len(self), *(shape or ()))
+
+    def __getattr__(self, name: str) -> Array:
+        layout = self.__dict__.get("layout")
+        if layout is not None and name in layout.blocks:
+            return self[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def at(self, position: Array) -> Ensemble:
+        """The same masses, time and step at other positions; nothing is copied or checked."""
+        other = object.__new__(Ensemble)
+        other.__dict__.update(self.__dict__, position=position)
+        return other
+
+    def copy(self) -> Ensemble:
+        """An independent copy."""
+        return replace(self, position=self.position.copy(), mass=self.mass.copy())
+
+    def mean(self, values: ArrayLike) -> Array:
+        """Integral of per-particle values (N, …) against the measure: ``sum_i m_i values_i``."""
+        return np.tensordot(self.mass, np.asarray(values, dtype=float), axes=(0, 0))
+
+    def __repr__(self) -> str:
+        blocks = ", ".join(f"{name}{list(shape) or ''}" for name, shape in self.layout.blocks.items())
+        return f"Ensemble({len(self)} particles: {blocks}; time={self.time:g}, step={self.step})"

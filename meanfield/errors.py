@@ -1,0 +1,87 @@
+"""What can go wrong, said in one sentence that names the thing, its value and the remedy."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MeanfieldError(Exception):
+    """Base of every error that meanfield raises on purpose."""
+
+
+class InvalidInput(MeanfieldError, ValueError):
+    """An argument or key holds a value that cannot be used.
+
+    Parameters
+    ----------
+    key : str
+        Dotted name of the argument or of the key in the experiment file.
+    value : object
+        What was given.
+    expected : str
+        What would be right, as a noun phrase.
+    """
+
+    def __init__(self, key: str, value: object, expected: str) -> None:
+        self.key, self.value, self.expected = key, value, expected
+        super().__init__(f"{key} = {_short(value)}: expected {expected}")
+
+    def within(self, section: str) -> InvalidInput:
+        """The same error, seen from the section of the file that the key belongs to."""
+        return InvalidInput(f"{section}.{self.key}", self.value, self.expected)
+
+
+class UnknownName(MeanfieldError, LookupError):
+    """A name that is not in the registry asked; the message offers the nearest one."""
+
+    def __init__(self, noun: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else "known: " + ", ".join(names)
+        super().__init__(f"unknown {noun} {name!r}; {hint}")
+
+
+class Unsupported(MeanfieldError):
+    """A combination with no implementation (often: no closed form); the message names a way round."""
+
+
+class FileProblem(MeanfieldError):
+    """A file that is missing, exists already, or does not hold what it should."""
+
+
+class Diverged(MeanfieldError):
+    """The particles left the finite numbers; says at which step and time, and what to try."""
+
+
+def require(condition: bool, key: str, value: object, expected: str) -> None:
+    """Raise `InvalidInput` unless `condition` holds."""
+    if not condition:
+        raise InvalidInput(key, value, expected)
+
+
+def require_positive(key: str, value: float) -> None:
+    """Raise `InvalidInput` unless `value` is a finite number above zero."""
+    require(_is_finite(value) and value > 0, key, value, "a finite number > 0")
+
+
+def require_nonnegative(key: str, value: float) -> None:
+    """Raise `InvalidInput` unless `value` is a finite number, zero or more."""
+    require(_is_finite(value) and value >= 0, key, value, "a finite number ≥ 0")
+
+
+def require_count(key: str, value: object, least: int = 1) -> None:
+    """Raise `InvalidInput` unless `value` is a whole number of at least `least`."""
+    whole = hasattr(value, "__index__") and not isinstance(value, bool)
+    require(whole and value >= least, key, value, f"a whole number ≥ {least}")  # type: ignore[operator]
+
+
+def _is_finite(value: object) -> bool:
+    return (
+        isinstance(value, (int, float)) or hasattr(value, "__float__")
+    ) and abs(float(value)) < float("inf")  # type: ignore[arg-type]
+
+
+def _short(value: object, limit: int = 60) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

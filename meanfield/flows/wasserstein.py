@@ -1,0 +1,28 @@
+"""The Wasserstein gradient flow: every particle follows minus the gradient of F'."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from meanfield.errors import Unsupported
+from meanfield.flows.base import Flow, flows
+from meanfield.functionals import Functional
+
+
+@flows.register("wasserstein")
+class Wasserstein(Flow):
+    """Wasserstein gradient flow ∂_t ρ = ∇·(ρ ∇F'(ρ)): dθ_i = -M ∇F'(ρ)(θ_i) dt, dF/dt = -∫|∇F'|² dρ.
+
+    References
+    ----------
+    L. Chizat, F. Bach, NeurIPS 2018; S. Mei, A. Montanari, P.-M. Nguyen, PNAS 2018;
+    G. Rotskoff, E. Vanden-Eijnden, 2018; J. Sirignano, K. Spiliopoulos, 2020.
+    """
+
+    def __init__(self, energy: Functional, mobility: Mapping[str, float] | None = None) -> None:
+        super().__init__(energy, mobility)
+        if self.temperature > 0:
+            raise Unsupported(
+                f"the flow 'wasserstein' has no noise for the temperature {self.temperature:g}: "
+                "use the flow 'langevin', or temperature 0"
+            )

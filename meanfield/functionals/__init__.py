@@ -1,0 +1,25 @@
+"""Functionals of a measure: what descends."""
+
+from meanfield.functionals.base import Evaluation, Functional, Sum
+from meanfield.functionals.entropy import Entropy
+from meanfield.functionals.losses import Loss, losses
+from meanfield.functionals.potential import Interaction, Potential, gradient_error
+from meanfield.functionals.regularisers import L1, L2, TV, Linear
+from meanfield.functionals.risk import Risk
+
+__all__ = [
+    "L1",
+    "L2",
+    "TV",
+    "Entropy",
+    "Evaluation",
+    "Functional",
+    "Interaction",
+    "Linear",
+    "Loss",
+    "Potential",
+    "Risk",
+    "Sum",
+    "gradient_error",
+    "losses",
+]

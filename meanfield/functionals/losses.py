@@ -1,0 +1,102 @@
+"""Losses: what one sample costs, and its derivative in the output.
+
+A new loss is one class with `targets`, `evaluate` and `correct`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import numpy as np
+from scipy.special import expit, log_softmax
+
+from meanfield.arrays import Array
+from meanfield.data.finite import FiniteData
+from meanfield.errors import InvalidInput, require
+from meanfield.registry import Registry
+
+
+class Loss(ABC):
+    """The cost l(f, y) of one sample."""
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def targets(self, data: FiniteData, outputs: int) -> Array:
+        """The targets (n, k) in the form that `evaluate` wants; raises `InvalidInput`."""
+
+    @abstractmethod
+    def evaluate(self, f: Array, y: Array) -> tuple[Array, Array]:
+        """l(f, y), (n,), and its derivative in f, (n, k)."""
+
+    def correct(self, f: Array, y: Array) -> Array:
+        """Whether each sample is classified rightly, (n,): by sign, or by the largest output."""
+        if f.shape[1] == 1:
+            return np.sign(f[:, 0]) == np.sign(y[:, 0])
+        return f.argmax(axis=1) == y.argmax(axis=1)
+
+
+losses: Registry[Loss] = Registry("loss")
+
+
+@losses.register("squared")
+class Squared(Loss):
+    """½|f - y|². Two classes are ±1, K classes the unit vectors."""
+
+    def targets(self, data: FiniteData, outputs: int) -> Array:
+        if data.classes:
+            return _signs(data) if outputs == 1 else _unit_vectors(data, outputs)
+        shape = data.y.shape
+        require(shape[1] == outputs, "y", shape, f"{outputs} column(s), one for each output")
+        return data.y
+
+    def evaluate(self, f: Array, y: Array) -> tuple[Array, Array]:
+        residual = f - y
+        return 0.5 * np.einsum("nk,nk->n", residual, residual), residual
+
+
+@losses.register("logistic")
+class Logistic(Loss):
+    """log(1 + exp(-y f)) with y = ±1: the first class is -1, the second +1."""
+
+    def targets(self, data: FiniteData, outputs: int) -> Array:
+        require(outputs == 1, "outputs", outputs, "1 for the logistic loss")
+        return _signs(data)
+
+    def evaluate(self, f: Array, y: Array) -> tuple[Array, Array]:
+        margin = y * f
+        return np.logaddexp(0.0, -margin)[:, 0], -y * expit(-margin)
+
+
+@losses.register("softmax")
+class Softmax(Loss):
+    """Cross-entropy of softmax(f) with the class."""
+
+    def targets(self, data: FiniteData, outputs: int) -> Array:
+        require(outputs >= 2, "outputs", outputs, "at least 2 for the softmax loss")
+        return _unit_vectors(data, outputs)
+
+    def evaluate(self, f: Array, y: Array) -> tuple[Array, Array]:
+        log_probability = log_softmax(f, axis=1)
+        return -np.einsum("nk,nk->n", y, log_probability), np.exp(log_probability) - y
+
+
+def _signs(data: FiniteData) -> Array:
+    if data.classes:
+        require(len(data.classes) == 2, "classes", data.classes, "two classes for one output")
+        return 2.0 * data.y - 1.0
+    if data.y.shape[1] != 1 or not np.isin(data.y, (-1.0, 1.0)).all():
+        raise InvalidInput("y", data.y.ravel()[:4], "labels -1 or +1, or two named classes")
+    return data.y
+
+
+def _unit_vectors(data: FiniteData, outputs: int) -> Array:
+    if not data.classes and data.y.shape[1] == outputs:
+        return data.y
+    known = len(data.classes) or outputs
+    require(known == outputs, "outputs", outputs, f"{known}, one for each class")
+    number = data.y[:, 0]
+    inside = data.y.shape[1] == 1 and np.isin(number, np.arange(outputs)).all()
+    require(bool(inside), "y", data.y.ravel()[:4], f"class numbers 0 … {outputs - 1}")
+    return np.eye(outputs)[number.astype(int)]

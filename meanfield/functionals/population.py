@@ -1,0 +1,216 @@
+"""The population risk in closed form: ½E|y|² + ∫V dρ + ½∬U dρdρ, without a single sample.
+
+U is the interaction of neurons under the law of inputs, V = -E[y φ] their pull from the target.
+Squared loss only: for it alone the risk is quadratic in ρ.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy.special import gammaln
+
+from meanfield.arrays import Array
+from meanfield.data.finite import FiniteData
+from meanfield.data.laws import Gaussian, GaussianMixture, Hypercube, LabelledLaw, Sphere
+from meanfield.data.targets import Labels, SingleIndex, Teacher
+from meanfield.ensemble import Ensemble
+from meanfield.errors import Unsupported
+from meanfield.functionals.pull import Pull
+from meanfield.kernels import elementwise
+from meanfield.kernels.population import Projected, interact
+from meanfield.networks import TwoLayer
+
+ENUMERABLE_DIM = 14  # 2^14 corners are a finite data set like any other
+
+
+def population(network: TwoLayer, law: LabelledLaw, loss: str) -> Any:
+    """The expectation over a labelled law, or a finite data set that is equal to it.
+
+    Raises
+    ------
+    Unsupported
+        Where neither exists; the message names the two alternatives.
+    """
+    inputs = law.inputs
+    if isinstance(inputs, Hypercube) and inputs.dim <= ENUMERABLE_DIM:
+        corners = inputs.corners()
+        return FiniteData(corners, law.target(corners, np.zeros(len(corners))))
+    if loss != "squared":
+        raise _unsupported(f"the {loss} loss")
+    if not network.activation.has_closed_form:
+        raise _unsupported(f"the activation {network.activation.kind!r}")
+    if isinstance(inputs, Sphere):
+        _check_homogeneous(network, law)
+        return GaussianRisk(network, law, _sphere_factor(network, inputs))
+    if isinstance(inputs, (Gaussian, GaussianMixture)):
+        return GaussianRisk(network, law, 1.0)
+    raise _unsupported(f"inputs from a {inputs.kind} of dimension {inputs.dim}")
+
+
+class GaussianRisk:
+    """The population risk over Gaussian inputs or a mixture of Gaussians.
+
+    On a sphere, a homogeneous activation has the Gaussian averages times one factor.
+
+    References
+    ----------
+    S. Mei, A. Montanari, P.-M. Nguyen, PNAS 2018 (with V = -E[y φ]; their risk is twice ours).
+    """
+
+    def __init__(self, network: TwoLayer, law: LabelledLaw, factor: float) -> None:
+        self._network, self._target, self._factor = network, law.target, factor
+        inputs = law.inputs
+        if isinstance(inputs, Sphere):
+            inputs = Gaussian(inputs.dim)
+        assert isinstance(inputs, (Gaussian, GaussianMixture))
+        self._components = list(inputs.components())
+        self._attraction = _attraction(network, law)
+        self._constant = 0.0
+        for number, (weight, mean, root) in enumerate(self._components):
+            self._constant += 0.5 * weight * self._attraction.power(number, mean, root)
+
+    def __call__(self, ensemble: Ensemble) -> Pull:
+        network = self._network
+        a, _ = network.outer_weights(ensemble)
+        w, b = network.inner_weights(ensemble)
+        c = ensemble.mass[:, None] * a
+        outer, inner, bias = np.zeros_like(a), np.zeros_like(w), np.zeros(len(w))
+        value = self._constant
+        for number, (weight, mean, root) in enumerate(self._components):
+            seen = Projected(w, b, mean, root)
+            repulsion = interact(network.activation, seen, a, seen, c)
+            attraction = self._attraction(number, seen, a, mean, root)
+            for pull, share in ((repulsion, 0.5), (attraction, 1.0)):
+                potential, d_mean, whitened = pull
+                value += weight * share * float(np.einsum("ik,ik->", c, potential))
+                outer += weight * potential
+                inner += weight * (d_mean[:, None] * mean + whitened @ root.T)
+                bias += weight * d_mean
+        return Pull(*(self._factor * part for part in (value, outer, inner, bias)))
+
+
+class TeacherAttraction:
+    """V(θ) = -Σ_t m_t <a_t, a> K(θ, θ_t): the teacher's neurons are sources of negative mass."""
+
+    def __init__(self, network: TwoLayer, teacher: Teacher) -> None:
+        theirs = teacher.network
+        if theirs.activation != network.activation:
+            raise _unsupported(
+                f"a {theirs.activation.kind!r} teacher of {network.activation.kind!r} neurons"
+            )
+        self._activation = network.activation
+        self._a, _ = theirs.outer_weights(teacher.ensemble)
+        self._c = teacher.ensemble.mass[:, None] * self._a
+        self._inner = theirs.inner_weights(teacher.ensemble)
+
+    def __call__(
+        self, number: int, seen: Projected, a: Array, mean: Array, root: Array
+    ) -> tuple[Array, Array, Array]:
+        sources = Projected(*self._inner, mean, root)
+        return interact(self._activation, seen, a, sources, -self._c)
+
+    def power(self, number: int, mean: Array, root: Array) -> float:
+        """E|y|² on one component."""
+        own = Projected(*self._inner, mean, root)
+        potential, _, _ = interact(self._activation, own, self._a, own, self._c)
+        return float(np.einsum("ik,ik->", self._c, potential))
+
+
+class LabelAttraction:
+    """V(θ) = -Σ_k p_k <y_k, a> E_k s(u) for labels y_k of the components."""
+
+    def __init__(self, network: TwoLayer, labels: Labels) -> None:
+        self._activation, self._table = network.activation, labels.table
+
+    def __call__(
+        self, number: int, seen: Projected, a: Array, mean: Array, root: Array
+    ) -> tuple[Array, Array, Array]:
+        y = self._table[number]
+        value, slope, curve = elementwise.mean(self._activation, seen.m, seen.s)
+        agreement = -(a @ y)
+        inner = (agreement * curve)[:, None] * seen.n
+        return -value[:, None] * y, agreement * slope, inner
+
+    def power(self, number: int, mean: Array, root: Array) -> float:
+        """E|y|² on one component."""
+        return float(self._table[number] @ self._table[number])
+
+
+class SingleIndexAttraction:
+    """V(θ) = -a Σ_k y_k t^k c_k(m, s)/√k! with t the cosine of the neuron's and target's direction.
+
+    c_k = E[s(m + s Z) He_k(Z)] are the activation's Hermite coefficients.
+    """
+
+    def __init__(self, network: TwoLayer, target: SingleIndex, dim: int) -> None:
+        self._activation = network.activation
+        factorials = [math.factorial(k) for k in range(len(target.link))]
+        self._link = target.link / np.sqrt(factorials)
+        self._direction = target.vector(dim) / np.linalg.norm(target.vector(dim))
+
+    def __call__(
+        self, number: int, seen: Projected, a: Array, mean: Array, root: Array
+    ) -> tuple[Array, Array, Array]:
+        top = len(self._link) - 1
+        std = np.where(seen.s > 0, seen.s, np.finfo(float).tiny**0.25)
+        c = self._activation.hermite(seen.m, std, top + 2)
+        direction = root.T @ self._direction
+        t = seen.n @ direction
+        k = np.arange(top + 1)
+        powers = t[:, None] ** k
+        value = powers * c[:, : top + 1] @ self._link
+        slope = powers * c[:, 1 : top + 2] @ self._link / std
+        along = powers * (c[:, 2:] + k * c[:, : top + 1]) @ self._link / std
+        lower = np.where(k > 0, k * t[:, None] ** np.maximum(k - 1, 0), 0.0)
+        turn = lower * c[:, : top + 1] @ self._link / std
+        agreement = -a[:, 0]
+        inner = agreement[:, None] * (
+            (along - turn * t)[:, None] * seen.n + turn[:, None] * direction
+        )
+        return -value[:, None], agreement * slope, inner
+
+    def power(self, number: int, mean: Array, root: Array) -> float:
+        """E|y|² on one component."""
+        k = np.arange(len(self._link))
+        return float(np.sum(self._link**2 * np.array([math.factorial(int(j)) for j in k])))
+
+
+def _attraction(network: TwoLayer, law: LabelledLaw) -> Any:
+    target, inputs = law.target, law.inputs
+    if isinstance(target, Teacher):
+        return TeacherAttraction(network, target)
+    if isinstance(target, Labels) and isinstance(inputs, GaussianMixture):
+        target(np.zeros((1, 1)), np.array([len(inputs.probabilities) - 1.0]))
+        return LabelAttraction(network, target)
+    if isinstance(target, SingleIndex) and isinstance(inputs, Gaussian):
+        covariance = inputs.root @ inputs.root.T
+        white = np.allclose(covariance, np.eye(inputs.dim), rtol=0, atol=1e-12)
+        if white and not inputs.centre.any():
+            return SingleIndexAttraction(network, target, inputs.dim)
+        raise _unsupported("a single index on inputs that are not N(0, I)")
+    raise _unsupported(f"a target of kind {type(target).__name__} on {inputs.kind} inputs")
+
+
+def _check_homogeneous(network: TwoLayer, law: LabelledLaw) -> None:
+    degree = network.activation.homogeneity
+    biased = network.bias or (isinstance(law.target, Teacher) and law.target.network.bias)
+    if degree is None or biased or not isinstance(law.target, Teacher):
+        raise _unsupported("inputs on a sphere unless a teacher and the network share a "
+                           "homogeneous activation without bias")
+
+
+def _sphere_factor(network: TwoLayer, sphere: Sphere) -> float:
+    """E over the sphere divided by E over N(0, I), for s(u)s(v) of homogeneity 2h in x."""
+    h = network.activation.homogeneity or 0.0
+    log_gaussian = h * math.log(2.0) + gammaln(sphere.dim / 2 + h) - gammaln(sphere.dim / 2)
+    return math.exp(2 * h * math.log(sphere.radius) - log_gaussian)
+
+
+def _unsupported(what: str) -> Unsupported:
+    return Unsupported(
+        f"no closed form of the population risk for {what}: "
+        "draw the data once (samples = …) or stream them (batch = …)"
+    )

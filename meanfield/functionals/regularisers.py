@@ -1,0 +1,90 @@
+"""Regularisers ∫ r(θ) dρ: ridge, path norm, ℓ1. A new one is one small class."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+
+from meanfield.arrays import Array
+from meanfield.ensemble import Ensemble
+from meanfield.errors import require
+from meanfield.functionals.base import Evaluation, Functional
+
+
+class Linear(Functional):
+    """A functional ∫ r dρ, which is its own first variation."""
+
+    @abstractmethod
+    def density(self, ensemble: Ensemble) -> tuple[Array, Array]:
+        """r(θ_i), (N,), and ∇r(θ_i), (N, p)."""
+
+    def evaluate(self, ensemble: Ensemble) -> Evaluation:
+        values, gradient = self.density(ensemble)
+        value = float(ensemble.mass @ values)
+        return Evaluation(value, values, gradient, {self.name: value})
+
+    def __repr__(self) -> str:
+        return type(self).__name__
+
+
+class L2(Linear):
+    """Ridge: r = ½|θ|² over all blocks that may move, that is ½(a² + |w|² + b²)."""
+
+    name = "l2"
+
+    def density(self, ensemble: Ensemble) -> tuple[Array, Array]:
+        frozen = ensemble.layout.spread(dict.fromkeys(ensemble.layout.frozen, 0.0), default=1.0)
+        gradient = ensemble.position * frozen
+        return 0.5 * np.einsum("ip,ip->i", gradient, gradient), gradient
+
+
+class _OnNeurons(Linear):
+    """A regulariser that needs the blocks a and w of a two-layer network."""
+
+    def density(self, ensemble: Ensemble) -> tuple[Array, Array]:
+        blocks = tuple(ensemble.layout.blocks)
+        require(
+            {"a", "w"} <= set(blocks), f"{self.name} on blocks", blocks, "particles with a and w"
+        )
+        return self._density(ensemble, ensemble.position[:, ensemble.layout.columns("a")])
+
+    @abstractmethod
+    def _density(self, ensemble: Ensemble, a: Array) -> tuple[Array, Array]: ...
+
+
+class TV(_OnNeurons):
+    """Path norm: r = |a|·|(w, b)|, the total variation of the measure on the sphere.
+
+    Where a or (w, b) vanishes, its part of the gradient is the smallest subgradient, 0.
+
+    References
+    ----------
+    L. Chizat, F. Bach, COLT 2020 (variation norm of two-layer ReLU networks).
+    """
+
+    name = "tv"
+
+    def _density(self, ensemble: Ensemble, a: Array) -> tuple[Array, Array]:
+        width = a.shape[1]
+        inner = ensemble.position[:, width:]
+        a_norm = np.linalg.norm(a, axis=1, keepdims=True)
+        w_norm = np.linalg.norm(inner, axis=1, keepdims=True)
+        gradient = np.hstack(
+            [
+                w_norm * np.divide(a, a_norm, out=np.zeros_like(a), where=a_norm > 0),
+                a_norm * np.divide(inner, w_norm, out=np.zeros_like(inner), where=w_norm > 0),
+            ]
+        )
+        return (a_norm * w_norm)[:, 0], gradient
+
+
+class L1(_OnNeurons):
+    """r = |a|_1; its gradient at 0 is the smallest subgradient, 0."""
+
+    name = "l1"
+
+    def _density(self, ensemble: Ensemble, a: Array) -> tuple[Array, Array]:
+        gradient = np.zeros_like(ensemble.position)
+        gradient[:, ensemble.layout.columns("a")] = np.sign(a)
+        return np.abs(a).sum(axis=1), gradient

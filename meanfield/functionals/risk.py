@@ -1,0 +1,132 @@
+"""The risk of a two-layer network: expected loss over a law of data, in three modes.
+
+* A finite data set: the *empirical* risk, Σ_s weight_s l(f(x_s), y_s).
+* A labelled law: the *population* risk, by closed forms and without samples.
+* A stream: the *online* risk, that of the batch of the current step.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from meanfield.arrays import Array
+from meanfield.data.finite import FiniteData
+from meanfield.data.laws import LabelledLaw, Stream
+from meanfield.ensemble import Ensemble
+from meanfield.errors import require
+from meanfield.functionals.base import Evaluation, Functional
+from meanfield.functionals.losses import Loss, losses
+from meanfield.functionals.population import population
+from meanfield.functionals.pull import Pull
+from meanfield.kernels import layer
+from meanfield.networks import TwoLayer
+
+
+class Expectation(Protocol):
+    """Integrates a loss over a law of data."""
+
+    def __call__(self, ensemble: Ensemble) -> Pull:
+        """Value of the risk, and what it does to each neuron."""
+
+
+class Risk(Functional):
+    """R(ρ) = E l(f_ρ(x), y), with l = ½|f - y|² for the squared loss.
+
+    Parameters
+    ----------
+    network : TwoLayer
+    data : FiniteData, LabelledLaw or Stream
+        Decides the mode; see the module's documentation.
+    loss : {"squared", "logistic", "softmax"}
+
+    Raises
+    ------
+    InvalidInput
+        If dimensions do not fit, or the targets are not what the loss wants.
+    Unsupported
+        If the law has no closed form with this activation, target and loss; the message names
+        the two ways round (samples drawn once, or streamed).
+    """
+
+    name = "risk"
+
+    def __init__(
+        self,
+        network: TwoLayer,
+        data: FiniteData | LabelledLaw | Stream,
+        loss: str = "squared",
+    ) -> None:
+        require(data.dim == network.dim, "network.dim", network.dim, f"the data's {data.dim}")
+        self.network, self.data = network, data
+        self.loss: Loss = losses[loss]()
+        self._expectation: Expectation
+        if isinstance(data, FiniteData):
+            self._expectation = Empirical(network, data, self.loss)
+        elif isinstance(data, Stream):
+            self._expectation = Online(network, data, self.loss)
+        else:
+            corners = population(network, data, loss)
+            if isinstance(corners, FiniteData):
+                self._expectation = Empirical(network, corners, self.loss)
+            else:
+                self._expectation = corners
+
+    def evaluate(self, ensemble: Ensemble) -> Evaluation:
+        pull = self._expectation(ensemble)
+        outer, slope = self.network.outer_weights(ensemble)
+        gradient = np.zeros_like(ensemble.position)
+        k, d = self.network.outputs, self.network.dim
+        if self.network.outer != "fixed":
+            gradient[:, :k] = pull.outer if slope is None else pull.outer * slope
+        gradient[:, k : k + d] = pull.inner
+        if self.network.bias:
+            gradient[:, -1] = pull.bias
+        variation = np.einsum("ik,ik->i", outer, pull.outer)
+        return Evaluation(pull.value, variation, gradient, {self.name: pull.value})
+
+    def held_out(self) -> FiniteData | None:
+        """The part of the data that is not trained on, if there is one."""
+        return None if isinstance(self.data, LabelledLaw) else self.data.test
+
+    def on(self, data: FiniteData, ensemble: Ensemble) -> tuple[float, float]:
+        """Risk and accuracy of the network on another finite data set."""
+        f = self.network.output(ensemble, data.x)
+        y = self.loss.targets(data, self.network.outputs)
+        costs, _ = self.loss.evaluate(f, y)
+        return float(data.weights @ costs), float(data.weights @ self.loss.correct(f, y))
+
+    def __repr__(self) -> str:
+        return f"Risk({self.loss.kind}, {type(self.data).__name__})"
+
+
+class Empirical:
+    """The expectation over a finite data set."""
+
+    def __init__(self, network: TwoLayer, data: FiniteData, loss: Loss) -> None:
+        self._network, self._data, self._loss = network, data, loss
+        self._targets: Array = loss.targets(data, network.outputs)
+
+    def __call__(self, ensemble: Ensemble) -> Pull:
+        network, x = self._network, self._data.x
+        outer, _ = network.outer_weights(ensemble)
+        w, b = network.inner_weights(ensemble)
+        c = ensemble.mass[:, None] * outer
+        f = layer.forward(network.activation, x, w, b, c)
+        costs, derivative = self._loss.evaluate(f, self._targets)
+        g = self._data.weights[:, None] * derivative
+        value = float(self._data.weights @ costs)
+        return Pull(value, *layer.backward(network.activation, x, w, b, outer, g))
+
+
+class Online:
+    """The expectation over the batch of the ensemble's current step."""
+
+    def __init__(self, network: TwoLayer, stream: Stream, loss: Loss) -> None:
+        self._network, self._stream, self._loss = network, stream, loss
+        loss.targets(stream.at(0), network.outputs)
+
+    def __call__(self, ensemble: Ensemble) -> Pull:
+        batch = self._stream.at(ensemble.step)
+        return Empirical(self._network, batch, self._loss)(ensemble)

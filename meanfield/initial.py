@@ -1,0 +1,190 @@
+"""Initial laws: where the neurons start, as a function of (seed, particle)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.special import ndtri
+
+from meanfield import random
+from meanfield.arrays import Array
+from meanfield.ensemble import Ensemble, Layout
+from meanfield.errors import InvalidInput, require, require_count, require_nonnegative
+from meanfield.registry import Registry
+
+Stream = random.Stream
+
+
+class Initial(ABC):
+    """A law of particles."""
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def draw(self, layout: Layout, seed: int) -> Ensemble:
+        """An ensemble of particles with the given layout."""
+
+
+initials: Registry[Initial] = Registry("initial law")
+
+
+@dataclass(frozen=True)
+class _Independent(Initial):
+    """Equal masses, and one number for each block that says how wide its law is.
+
+    Parameters
+    ----------
+    count : int
+        Number N of particles.
+    scale : mapping of str to float
+        Width of each block's law, default 1.
+    mean : mapping of str to float
+        Centre of each block's law, default 0.
+    signs : sequence of str
+        Blocks that are ±scale with probability ½ each instead (outer weights, often).
+    """
+
+    count: int
+    scale: Mapping[str, float] = field(default_factory=dict)
+    mean: Mapping[str, float] = field(default_factory=dict)
+    signs: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        require_count("count", self.count)
+        for block, value in self.scale.items():
+            require_nonnegative(f"scale.{block}", value)
+        for block, value in self.mean.items():
+            require(bool(np.isfinite(value)), f"mean.{block}", value, "a finite number")
+
+    @abstractmethod
+    def _standard(self, seed: int, shape: tuple[int, int]) -> Array:
+        """Independent entries of the standard law."""
+
+    def draw(self, layout: Layout, seed: int) -> Ensemble:
+        for key in ("scale", "mean", "signs"):
+            for block in getattr(self, key):
+                known = ", ".join(layout.blocks)
+                require(block in layout.blocks, f"{key}.{block}", block, f"a block of {known}")
+        position = self._standard(seed, (self.count, layout.width))
+        for block in self.signs:
+            columns = layout.columns(block)
+            position[:, columns] = np.sign(position[:, columns])
+        scale = layout.spread(self.scale, default=1.0)
+        return Ensemble(position * scale + layout.spread(self.mean, 0.0), layout=layout)
+
+
+@initials.register("normal")
+@dataclass(frozen=True)
+class NormalInit(_Independent):
+    """Independent normal entries, with a standard deviation (``scale``) and mean for each block."""
+
+    def _standard(self, seed: int, shape: tuple[int, int]) -> Array:
+        return random.normal(seed, Stream.INITIAL, 0, shape)
+
+
+@initials.register("uniform")
+@dataclass(frozen=True)
+class UniformInit(_Independent):
+    """Independent uniform entries in [mean - scale, mean + scale] of each block."""
+
+    def _standard(self, seed: int, shape: tuple[int, int]) -> Array:
+        return 2.0 * random.uniform(seed, Stream.INITIAL, 0, shape) - 1.0
+
+
+@initials.register("sphere")
+@dataclass(frozen=True)
+class SphereInit(_Independent):
+    """Vector blocks uniform on the sphere of radius ``scale``; single columns are ±scale."""
+
+    def _standard(self, seed: int, shape: tuple[int, int]) -> Array:
+        return random.normal(seed, Stream.INITIAL, 0, shape)
+
+    def draw(self, layout: Layout, seed: int) -> Ensemble:
+        position = self._standard(seed, (self.count, layout.width))
+        for block in layout.blocks:
+            columns = layout.columns(block)
+            norm = np.linalg.norm(position[:, columns], axis=1, keepdims=True)
+            position[:, columns] /= norm
+        scale = layout.spread(self.scale, default=1.0)
+        return Ensemble(position * scale + layout.spread(self.mean, 0.0), layout=layout)
+
+
+@initials.register("quantiles")
+@dataclass(frozen=True)
+class QuantileInit(Initial):
+    """One moving coordinate, at the quantiles (i + ½)/N of a law: a start without randomness.
+
+    Parameters
+    ----------
+    count : int
+        Number N of particles.
+    law : {"normal", "uniform", "radial-normal"} or callable
+        N(mean, scale²); uniform on mean ± scale; the norm of N(0, scale²/dim I_dim); or the
+        user's own quantile function (N,) -> (N,).
+    scale, mean : float
+    dim : int
+        Dimension of the radial law.
+    others : mapping of str to float
+        Value of every other block; default 1.
+    """
+
+    count: int
+    law: str | Callable[[Array], Array] = "normal"
+    scale: float = 1.0
+    mean: float = 0.0
+    dim: int = 1
+    others: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        require_count("count", self.count)
+        require_count("dim", self.dim)
+        require_nonnegative("scale", self.scale)
+        known = ("normal", "uniform", "radial-normal")
+        require(callable(self.law) or self.law in known, "law", self.law, f"one of {known}")
+
+    def _quantiles(self) -> Array:
+        level = (np.arange(self.count) + 0.5) / self.count
+        if callable(self.law):
+            return np.asarray(self.law(level), dtype=float)
+        if self.law == "normal":
+            return self.mean + self.scale * ndtri(level)
+        if self.law == "uniform":
+            return self.mean + self.scale * (2.0 * level - 1.0)
+        from scipy.special import gammaincinv
+
+        return self.scale * np.sqrt(2.0 * gammaincinv(0.5 * self.dim, level) / self.dim)
+
+    def draw(self, layout: Layout, seed: int) -> Ensemble:
+        moving = [name for name in layout.blocks if name not in (*layout.frozen, *self.others)]
+        width = sum(layout.columns(name).stop - layout.columns(name).start for name in moving)
+        require(width == 1, "kind", "quantiles", f"one moving column, not {width} ({moving})")
+        row = layout.spread(self.others, default=1.0)
+        position = np.repeat(row[None, :], self.count, axis=0)
+        position[:, layout.columns(moving[0]).start] = self._quantiles()
+        return Ensemble(position, layout=layout)
+
+
+@dataclass(frozen=True)
+class Given(Initial):
+    """The given particles: arrays, an ensemble, or the end of an earlier run.
+
+    Parameters
+    ----------
+    position : (N, p) array or Ensemble
+    mass : (N,) array, optional
+    """
+
+    position: Any
+    mass: Any = None
+
+    def draw(self, layout: Layout, seed: int) -> Ensemble:
+        if isinstance(self.position, Ensemble):
+            blocks = self.position.layout.blocks
+            if dict(blocks) != dict(layout.blocks):
+                raise InvalidInput("position", dict(blocks), f"the blocks {dict(layout.blocks)}")
+            return Ensemble(self.position.position.copy(), self.position.mass.copy(), layout)
+        return Ensemble(np.array(self.position, dtype=float), self.mass, layout)

@@ -1,0 +1,196 @@
+"""Compiling kernels with numba, and keeping what was compiled.
+
+Every kernel goes through `jit`, so that the options are decided once. Two things differ from
+``numba.njit(cache=True)``:
+
+* The cache folder is named by a hash of all sources that may contain kernels, the versions and
+  the processor, so a change in a *callee* of another module can never return a stale result.
+* A kernel may close over other kernels (an interaction over the pair function of an activation);
+  the cache key then names them, where numba's own key would never match in a new process.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+from numba.core import caching
+from numba.core.dispatcher import Dispatcher
+
+prange = numba.prange
+DISABLED = bool(numba.config.DISABLE_JIT)
+
+# Division by zero gives inf, as NumPy does: a branch per division would stop vectorisation.
+OPTIONS: dict[str, Any] = {"error_model": "numpy"}
+# Sums may be reordered and contracted inside one loop. NaN and inf keep their meaning.
+REORDER = frozenset({"contract", "reassoc", "nsz", "arcp"})
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class CompileLog:
+    """Counts compilations and their time, and tells a listener when one starts."""
+
+    def __init__(self) -> None:
+        self.listener: Callable[[str], None] | None = None
+        self.seconds = 0.0
+        self.compiled: list[str] = []
+        self._open: dict[str, float] = {}
+
+    def begin(self, name: str) -> None:
+        # Nested kernels compile inside their caller: only the outermost time counts.
+        if not self._open and self.listener is not None:
+            self.listener(name)
+        self._open[name] = time.perf_counter()
+
+    def end(self, name: str) -> None:
+        start = self._open.pop(name, None)
+        if start is not None:
+            self.compiled.append(name)
+            if not self._open:
+                self.seconds += time.perf_counter() - start
+
+
+log = CompileLog()
+
+
+def jit(function: F | None = None, *, parallel: bool = False, reorder: bool = False) -> Any:
+    """Compile a kernel in nopython mode, cached on disk.
+
+    Parameters
+    ----------
+    function : callable
+        The kernel. It may close over other kernels and over plain numbers.
+    parallel : bool
+        Run ``prange`` loops on threads. Each iteration must own what it writes, so that the
+        result does not depend on the number of threads.
+    reorder : bool
+        Let the compiler reorder and contract floating-point sums (never assume away NaN).
+
+    Returns
+    -------
+    callable
+        The compiled kernel; the plain function when ``NUMBA_DISABLE_JIT=1``.
+    """
+    if function is None:
+        return functools.partial(jit, parallel=parallel, reorder=reorder)
+    options = dict(OPTIONS, parallel=parallel, nogil=True)
+    if reorder:
+        options["fastmath"] = set(REORDER)
+    compiled = numba.njit(**options)(function)
+    if isinstance(compiled, Dispatcher) and _belongs_to_us(function):
+        compiled._cache = _KernelCache(function)
+    return compiled
+
+
+def compile_user_function(function: Callable[..., Any]) -> Any:
+    """A user's Python function, or one already compiled by numba, ready to be called by a kernel."""
+    if DISABLED or isinstance(function, Dispatcher):
+        return function
+    return numba.njit(**OPTIONS)(function)
+
+
+def set_threads(count: int) -> None:
+    """Use `count` threads in parallel kernels from now on (results do not depend on it)."""
+    numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
+
+
+def threads() -> int:
+    """How many threads parallel kernels use."""
+    return int(numba.get_num_threads())
+
+
+def _belongs_to_us(function: Callable[..., Any]) -> bool:
+    """Whether the function, and every kernel it closes over, is covered by the source hash."""
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    inner = [cell.py_func for cell in cells if isinstance(cell, Dispatcher)]
+    return function.__module__.startswith("meanfield.") and all(map(_belongs_to_us, inner))
+
+
+def _describe(cell: object) -> str:
+    if isinstance(cell, Dispatcher):
+        function = cell.py_func
+        inner = ",".join(_describe(c.cell_contents) for c in function.__closure__ or ())
+        return f"{function.__module__}.{function.__qualname__}({inner})"
+    return repr(cell)
+
+
+@functools.cache
+def cache_folder() -> Path:
+    """Where compiled kernels are kept: a new folder for every state of the sources.
+
+    ``MEANFIELD_CACHE_DIR`` overrides the place; a place that cannot be written is replaced by
+    a temporary folder.
+    """
+    import llvmlite
+    import numpy
+
+    digest = hashlib.sha256()
+    package = Path(__file__).resolve().parent.parent
+    for folder in ("kernels", "activations"):
+        for source in sorted((package / folder).glob("*.py")):
+            digest.update(source.read_bytes())
+    for version in (numba.__version__, llvmlite.__version__, numpy.__version__):
+        digest.update(version.encode())
+    base = os.environ.get("MEANFIELD_CACHE_DIR") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "meanfield"
+    )
+    folder = Path(base) / f"kernels-{digest.hexdigest()[:16]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="meanfield-kernels-"))
+
+
+class _Locator(caching._CacheLocator):
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def get_cache_path(self) -> str:
+        return str(cache_folder())
+
+    def get_source_stamp(self) -> str:
+        return cache_folder().name
+
+    def get_disambiguator(self) -> str:
+        return str(self._function.__code__.co_firstlineno)
+
+    @classmethod
+    def from_function(cls, function: Callable[..., Any], _path: str) -> _Locator:
+        return cls(function)
+
+
+class _CacheImpl(caching.CompileResultCacheImpl):
+    _locator_classes = [_Locator]
+
+
+class _KernelCache(caching.FunctionCache):
+    _impl_class = _CacheImpl
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self._title = f"{function.__module__.removeprefix('meanfield.')}.{function.__name__}"
+
+    def load_overload(self, signature: Any, target_context: Any) -> Any:
+        found = super().load_overload(signature, target_context)
+        if found is None:
+            log.begin(self._title)
+        return found
+
+    def save_overload(self, signature: Any, data: Any) -> None:
+        super().save_overload(signature, data)
+        log.end(self._title)
+
+    def _index_key(self, signature: Any, codegen: Any) -> Any:
+        cells = [_describe(cell.cell_contents) for cell in self._py_func.__closure__ or ()]
+        code = hashlib.sha256(self._py_func.__code__.co_code).hexdigest()
+        return signature, codegen.magic_tuple(), code, tuple(cells)

@@ -1,0 +1,147 @@
+"""The two-layer network as a feature map: phi(x; theta) = a s(<w, x> + b)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from meanfield.activations import Activation, make
+from meanfield.arrays import Array
+from meanfield.ensemble import Ensemble, Layout
+from meanfield.errors import require, require_count, require_positive
+from meanfield.kernels import layer
+
+
+@dataclass(frozen=True)
+class TwoLayer:
+    """A two-layer network, of any width: f(x) = ∫ a s(<w, x> + b) dρ = Σ_i m_i a_i s(<w_i, x> + b_i).
+
+    The network knows how a neuron's parameters are laid out, and nothing of data or training.
+
+    Parameters
+    ----------
+    activation : str, dict or Activation
+        By name (``"relu"``), by name and parameters (``{"kind": "leaky-relu", "slope_left": .1}``)
+        or as an object.
+    dim : int
+        Dimension d of the inputs.
+    outputs : int
+        Dimension k of the output. With k = 1, ``a`` is one column and f(x) is a number.
+    bias : bool
+        Whether neurons have a bias b.
+    outer : {"trained", "fixed", "bounded"}
+        Outer weights move; stay as they start; or act through ``bound · tanh(a / bound)``.
+    bound : float
+        The largest |outer weight| when bounded.
+    """
+
+    activation: Activation
+    dim: int
+    outputs: int = 1
+    bias: bool = False
+    outer: Literal["trained", "fixed", "bounded"] = "trained"
+    bound: float = 1.0
+
+    def __init__(
+        self,
+        activation: str | dict[str, Any] | Activation,
+        dim: int,
+        outputs: int = 1,
+        bias: bool = False,
+        outer: Literal["trained", "fixed", "bounded"] = "trained",
+        bound: float = 1.0,
+    ) -> None:
+        require_count("dim", dim)
+        require_count("outputs", outputs)
+        choices = ("trained", "fixed", "bounded")
+        require(outer in choices, "outer", outer, f"one of {', '.join(choices)}")
+        require_positive("bound", bound)
+        fields = dict(activation=make(activation), dim=dim, outputs=outputs)
+        for name, value in dict(fields, bias=bias, outer=outer, bound=bound).items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def layout(self) -> Layout:
+        """Blocks ``a`` (k outputs), ``w`` (d) and, with bias, ``b``."""
+        blocks: dict[str, tuple[int, ...]] = {
+            "a": () if self.outputs == 1 else (self.outputs,),
+            "w": (self.dim,),
+        }
+        if self.bias:
+            blocks["b"] = ()
+        return Layout(blocks, frozen=("a",) if self.outer == "fixed" else ())
+
+    def ensemble(
+        self, w: ArrayLike, a: ArrayLike = 1.0, b: ArrayLike = 0.0, mass: ArrayLike | None = None
+    ) -> Ensemble:
+        """Neurons with given weights.
+
+        Parameters
+        ----------
+        w : (N, d) array
+            Inner weights.
+        a : (N,) or (N, k) array, or a number
+            Outer weights.
+        b : (N,) array or a number
+            Biases; only for a network with bias.
+        mass : (N,) array, optional
+            Default 1/N each: pass ones for a plain sum over neurons.
+        """
+        inner = np.asarray(w, dtype=float)
+        require(
+            inner.ndim == 2 and inner.shape[1] == self.dim, "w", inner.shape, f"(N, {self.dim})"
+        )
+        count = len(inner)
+        outer = np.asarray(a, dtype=float)
+        if outer.ndim == 1 and self.outputs == 1:
+            outer = outer[:, None]
+        try:
+            outer = np.broadcast_to(outer, (count, self.outputs))
+        except ValueError:
+            shape = (count,) if self.outputs == 1 else (count, self.outputs)
+            require(False, "a", np.shape(a), f"the shape {shape}")
+        columns = [outer, inner]
+        if self.bias:
+            columns.append(np.broadcast_to(np.asarray(b, dtype=float), (count,))[:, None])
+        else:
+            require(not np.any(b), "b", b, "no biases, as the network has bias = false")
+        masses = None if mass is None else np.asarray(mass, dtype=float)
+        return Ensemble(np.hstack(columns), masses, self.layout)  # type: ignore[arg-type]
+
+    def outer_weights(self, ensemble: Ensemble) -> tuple[Array, Array | None]:
+        """The weights that act in the output, (N, k), and their derivative in ``a`` (None: 1)."""
+        raw = ensemble.position[:, : self.outputs]
+        if self.outer != "bounded":
+            return np.ascontiguousarray(raw), None
+        squashed = np.tanh(raw / self.bound)
+        return self.bound * squashed, 1.0 - squashed**2
+
+    def inner_weights(self, ensemble: Ensemble) -> tuple[Array, Array]:
+        """``w`` (N, d) and ``b`` (N,), zeros where there is no bias."""
+        w = np.ascontiguousarray(ensemble.position[:, self.outputs : self.outputs + self.dim])
+        b = ensemble.position[:, -1].copy() if self.bias else np.zeros(len(ensemble))
+        return w, b
+
+    def output(self, ensemble: Ensemble, x: ArrayLike) -> Array:
+        """f(x) for inputs (n, d), as an array (n, k)."""
+        points = np.ascontiguousarray(x, dtype=float)
+        require(
+            points.ndim == 2 and points.shape[1] == self.dim, "x", points.shape, f"(n, {self.dim})"
+        )
+        outer, _ = self.outer_weights(ensemble)
+        w, b = self.inner_weights(ensemble)
+        return layer.forward(self.activation, points, w, b, ensemble.mass[:, None] * outer)
+
+    def __call__(self, ensemble: Ensemble, x: ArrayLike) -> Array:
+        """f(x): shape (n,) for one output, else (n, k)."""
+        f = self.output(ensemble, x)
+        return f[:, 0] if self.outputs == 1 else f
+
+    def function(self, ensemble: Ensemble) -> Callable[[ArrayLike], Array]:
+        """The learned function x -> f(x), with the ensemble held fixed."""
+        fixed = ensemble.copy()
+        return lambda x: self(fixed, x)

@@ -1,0 +1,34 @@
+"""Observables: what one looks at while an energy descends."""
+
+from meanfield.observables.base import Function, Observable, View, observables
+from meanfield.observables.energy import Dissipation, Energy, FreeEnergy
+from meanfield.observables.metrics import Accuracy, SampledRisk, TestRisk
+from meanfield.observables.moments import Moments, Speed
+from meanfield.observables.neurons import (
+    Balance,
+    DeadNeurons,
+    EffectiveNeurons,
+    PathNorm,
+)
+from meanfield.observables.transport import W2, wasserstein2
+
+__all__ = [
+    "W2",
+    "Accuracy",
+    "Balance",
+    "DeadNeurons",
+    "Dissipation",
+    "EffectiveNeurons",
+    "Energy",
+    "FreeEnergy",
+    "Function",
+    "Moments",
+    "Observable",
+    "PathNorm",
+    "SampledRisk",
+    "Speed",
+    "TestRisk",
+    "View",
+    "observables",
+    "wasserstein2",
+]

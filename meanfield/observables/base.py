@@ -1,0 +1,111 @@
+"""What an observable is: a read-only function of the state, called on a schedule.
+
+A new observable is one class::
+
+    @observables.register("largest-weight")
+    class LargestWeight(Observable):
+        def __call__(self, view):
+            return {"largest_weight": np.abs(view.ensemble.w).max()}
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from meanfield.ensemble import Ensemble
+from meanfield.errors import Unsupported, require
+from meanfield.flows import Flow
+from meanfield.functionals import Evaluation, Risk
+from meanfield.registry import Registry
+from meanfield.schedules import Schedule, schedule
+
+
+@dataclass
+class View:
+    """The state of a run at one moment, as observables and schemes see it. Nobody changes it.
+
+    Attributes
+    ----------
+    ensemble : Ensemble
+    flow : Flow
+    start : Ensemble
+        The state at step 0.
+    """
+
+    ensemble: Ensemble
+    flow: Flow
+    start: Ensemble
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """The driving energy here; evaluated once, for the scheme and all observables."""
+        return self.flow.driving.evaluate(self.ensemble)
+
+    @property
+    def risk(self) -> Risk:
+        """The risk in the energy; raises `Unsupported` if it has none."""
+        for _, term in self.flow.energy.terms():
+            if isinstance(term, Risk):
+                return term
+        raise Unsupported("this observable needs a risk in the energy")
+
+
+class Observable(ABC):
+    """A read-only function of the state.
+
+    Parameters
+    ----------
+    when : Schedule or table, optional
+        Default: the run's schedule for observables.
+    """
+
+    kind: ClassVar[str] = ""
+
+    def __init__(self, when: Schedule | Mapping[str, Any] | None = None) -> None:
+        self.when: Schedule | None = None if when is None else schedule(when)
+
+    @abstractmethod
+    def __call__(self, view: View) -> Mapping[str, ArrayLike]:
+        """Names and values: numbers, or arrays whose last axis is the particle's columns (p,)."""
+
+    def check(self, view: View) -> None:
+        """Raise an error at the start of the run, rather than in the middle of it."""
+        self(view)
+
+
+observables: Registry[Observable] = Registry("observable")
+
+
+class Function(Observable):
+    """The user's own function of the ensemble.
+
+    Parameters
+    ----------
+    name : str
+        Of the series.
+    function : callable
+        ``function(ensemble) -> float or (p,) array``.
+    when : Schedule, optional
+    """
+
+    kind = "function"
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[[Ensemble], ArrayLike],
+        when: Schedule | Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(when)
+        require(name.isidentifier(), "name", name, "a name made of letters, digits and _")
+        self.name, self.function = name, function
+
+    def __call__(self, view: View) -> Mapping[str, ArrayLike]:
+        return {self.name: np.asarray(self.function(view.ensemble), dtype=float)}

@@ -1,0 +1,79 @@
+"""How well the network does on data: risk and accuracy, trained on and held out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from meanfield.data import FiniteData
+from meanfield.errors import Unsupported
+from meanfield.observables.base import Observable, View, observables
+from meanfield.schedules import Schedule
+
+
+@observables.register("accuracy")
+class Accuracy(Observable):
+    """``train_accuracy`` and, with held-out data, ``test_accuracy``: fractions classified rightly."""
+
+    def __call__(self, view: View) -> Mapping[str, ArrayLike]:
+        return {f"{part}_accuracy": score[1] for part, score in _scores(view).items()}
+
+
+@observables.register("test-risk")
+class TestRisk(Observable):
+    """``test_risk``: the risk on held-out data."""
+
+    __test__ = False  # not a test case
+
+    def __call__(self, view: View) -> Mapping[str, ArrayLike]:
+        held_out = view.risk.held_out()
+        if held_out is None:
+            raise Unsupported(
+                "the observable 'test-risk' needs held-out data: set data.test, "
+                "or leave the observable out"
+            )
+        return {"test_risk": view.risk.on(held_out, view.ensemble)[0]}
+
+
+@observables.register("sampled-risk")
+class SampledRisk(Observable):
+    """``sampled_risk`` and its standard error, by Monte Carlo from the law of the data.
+
+    Parameters
+    ----------
+    samples : int
+        Fresh samples, the same ones at every call.
+    when : Schedule, optional
+    """
+
+    def __init__(
+        self, samples: int = 10_000, when: Schedule | Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(when)
+        self.samples = samples
+        self._drawn: FiniteData | None = None
+
+    def __call__(self, view: View) -> Mapping[str, ArrayLike]:
+        risk = view.risk
+        if self._drawn is None:
+            law = getattr(risk.data, "source", risk.data)
+            if isinstance(law, FiniteData):
+                raise Unsupported("the observable 'sampled-risk' needs a law to sample from")
+            self._drawn = law.sample(self.samples)
+        f = risk.network.output(view.ensemble, self._drawn.x)
+        costs, _ = risk.loss.evaluate(f, risk.loss.targets(self._drawn, risk.network.outputs))
+        return {
+            "sampled_risk": costs.mean(),
+            "sampled_risk_error": costs.std() / self.samples**0.5,
+        }
+
+
+def _scores(view: View) -> dict[str, tuple[float, float]]:
+    risk = view.risk
+    parts = {"train": risk.data, "test": risk.held_out()}
+    finite = {name: data for name, data in parts.items() if isinstance(data, FiniteData)}
+    if not finite:
+        raise Unsupported("the observable 'accuracy' needs a finite data set, trained on or held out")
+    return {name: risk.on(data, view.ensemble) for name, data in finite.items()}

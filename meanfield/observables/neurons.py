@@ -1,0 +1,78 @@
+"""What the neurons of a two-layer network are up to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from meanfield.arrays import Array
+from meanfield.data import LabelledLaw
+from meanfield.ensemble import Ensemble
+from meanfield.errors import Unsupported, require
+from meanfield.observables.base import Observable, View, observables
+
+
+def strength(ensemble: Ensemble) -> Array:
+    """|a|·|(w, b)| of every neuron, (N,)."""
+    blocks = ensemble.layout.blocks
+    require({"a", "w"} <= set(blocks), "blocks", tuple(blocks), "neurons with a and w")
+    a = ensemble.position[:, ensemble.layout.columns("a")]
+    inner = ensemble.position[:, a.shape[1] :]
+    return np.linalg.norm(a, axis=1) * np.linalg.norm(inner, axis=1)
+
+
+@observables.register("path-norm")
+class PathNorm(Observable):
+    """``path_norm`` = ∫ |a|·|(w, b)| dρ: the total variation that the regulariser TV penalises."""
+
+    def __call__(self, view: View) -> Mapping[str, ArrayLike]:
+        return {"path_norm": view.ensemble.mean(strength(view.ensemble))}
+
+
+@observables.register("effective-neurons")
+class EffectiveNeurons(Observable):
+    """``effective_neurons`` = (Σ c_i)²/Σ c_i² with c_i = m_i |a_i|·|(w_i, b_i)|: N if all pull alike."""
+
+    def __call__(self, view: View) -> Mapping[str, ArrayLike]:
+        share = view.ensemble.mass * strength(view.ensemble)
+        square = float(np.sum(share**2))
+        return {"effective_neurons": float(np.sum(share)) ** 2 / square if square > 0 else 0.0}
+
+
+@observables.register("balance")
+class Balance(Observable):
+    """``balance`` = ∫ (|a|² - |w|² - b²) dρ and ``balance_drift``, its largest change in any neuron.
+
+    Homogeneous activations of degree 1 conserve it neuron by neuron without regulariser and noise.
+    """
+
+    def __call__(self, view: View) -> Mapping[str, ArrayLike]:
+        now, start = _balance(view.ensemble), _balance(view.start)
+        return {"balance": view.ensemble.mean(now), "balance_drift": np.abs(now - start).max()}
+
+
+@observables.register("dead-neurons")
+class DeadNeurons(Observable):
+    """``dead_neurons``: mass of the neurons whose activation is 0 on every sample trained on."""
+
+    def __call__(self, view: View) -> Mapping[str, ArrayLike]:
+        data = view.risk.data
+        if isinstance(data, LabelledLaw):
+            raise Unsupported("the observable 'dead-neurons' needs samples: no neuron is dead "
+                              "on all of a law")
+        x = data.x if hasattr(data, "x") else data.at(view.ensemble.step).x
+        network = view.risk.network
+        w, b = network.inner_weights(view.ensemble)
+        alive = np.zeros(len(view.ensemble), dtype=bool)
+        for first in range(0, len(x), 256):
+            alive |= np.any(network.activation(x[first : first + 256] @ w.T + b) != 0, axis=0)
+        return {"dead_neurons": float(view.ensemble.mass[~alive].sum())}
+
+
+def _balance(ensemble: Ensemble) -> Array:
+    blocks = ensemble.layout.blocks
+    require({"a", "w"} <= set(blocks), "blocks", tuple(blocks), "neurons with a and w")
+    a = ensemble.position[:, ensemble.layout.columns("a")]
+    return (a**2).sum(axis=1) - (ensemble.position[:, a.shape[1] :] ** 2).sum(axis=1)

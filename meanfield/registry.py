@@ -1,0 +1,47 @@
+"""Names for classes, so that an experiment file can say `kind = "langevin"`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
+from meanfield.errors import UnknownName
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """The known implementations of one noun.
+
+    Parameters
+    ----------
+    noun : str
+        What the entries are, in the singular; error messages say it.
+    """
+
+    def __init__(self, noun: str) -> None:
+        self.noun = noun
+        self._entries: dict[str, type[T]] = {}
+
+    def register(self, name: str) -> Callable[[type[T]], type[T]]:
+        """Class decorator: enter the class under `name`, which it carries as its ``kind``."""
+
+        def enter(cls: type[T]) -> type[T]:
+            cls.kind = name  # type: ignore[attr-defined]
+            self._entries[name] = cls
+            return cls
+
+        return enter
+
+    def __getitem__(self, name: str) -> type[T]:
+        try:
+            return self._entries[name]
+        except (KeyError, TypeError):
+            raise UnknownName(self.noun, str(name), self._entries) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._entries))
+
+    def summary(self) -> dict[str, str]:
+        """Each name with the first line of its documentation."""
+        return {name: (self[name].__doc__ or "").strip().split("\n")[0] for name in self}

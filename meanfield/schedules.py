@@ -1,0 +1,186 @@
+"""Schedules: at which steps something happens, as a pure function of the grid of time.
+
+``every(steps=10)``, ``every(time=5.0)``, ``evenly(100)``, ``log_spaced(200)`` and ``at([0, 1, 10])``
+compose with ``|`` (either) and ``&`` (both).
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from meanfield.errors import InvalidInput, require, require_count, require_positive
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Steps 0 … ``total`` of a run, the last one shortened so that it ends at ``until``.
+
+    Parameters
+    ----------
+    step : float
+        Length of a step.
+    until : float
+        Final time, counted from the start of the run.
+    """
+
+    step: float
+    until: float
+
+    def __post_init__(self) -> None:
+        require_positive("step", self.step)
+        require_positive("until", self.until)
+
+    @property
+    def total(self) -> int:
+        """Number of steps. A remainder below 1e-9 of a step is rounding, not a step."""
+        return max(1, math.ceil(self.until / self.step - 1e-9))
+
+    def time(self, step: int) -> float:
+        """Time after a number of steps: a product, so that no error adds up."""
+        return self.until if step >= self.total else step * self.step
+
+    def length(self, step: int) -> float:
+        """Length of the step that begins after `step` steps."""
+        return self.step if step + 1 < self.total else self.until - step * self.step
+
+    def first_step_at(self, time: float) -> int:
+        """The first step at or after a time."""
+        return min(self.total, max(0, math.ceil(time / self.step - 1e-9)))
+
+
+class Schedule(ABC):
+    """A set of steps, decided once the grid is known."""
+
+    @abstractmethod
+    def steps(self, grid: Grid) -> set[int]:
+        """The steps, within 0 … ``grid.total``."""
+
+    def __or__(self, other: Schedule) -> Schedule:
+        return Combined(self, other, both=False)
+
+    def __and__(self, other: Schedule) -> Schedule:
+        return Combined(self, other, both=True)
+
+
+@dataclass(frozen=True)
+class Combined(Schedule):
+    """The union or the intersection of two schedules."""
+
+    first: Schedule
+    second: Schedule
+    both: bool
+
+    def steps(self, grid: Grid) -> set[int]:
+        first, second = self.first.steps(grid), self.second.steps(grid)
+        return first & second if self.both else first | second
+
+
+@dataclass(frozen=True)
+class EverySteps(Schedule):
+    """Steps 0, k, 2k, …"""
+
+    count: int
+
+    def __post_init__(self) -> None:
+        require_count("steps", self.count)
+
+    def steps(self, grid: Grid) -> set[int]:
+        return set(range(0, grid.total + 1, self.count))
+
+
+@dataclass(frozen=True)
+class EveryTime(Schedule):
+    """The first step at or after 0, Δ, 2Δ, …"""
+
+    interval: float
+
+    def __post_init__(self) -> None:
+        require_positive("time", self.interval)
+
+    def steps(self, grid: Grid) -> set[int]:
+        count = math.floor(grid.until / self.interval + 1e-9)
+        return {grid.first_step_at(i * self.interval) for i in range(count + 1)}
+
+
+@dataclass(frozen=True)
+class Spaced(Schedule):
+    """About `count` steps from the first to the last, in equal or in equal logarithmic distances."""
+
+    count: int
+    logarithmic: bool
+
+    def __post_init__(self) -> None:
+        require_count("log" if self.logarithmic else "evenly", self.count, least=2)
+
+    def steps(self, grid: Grid) -> set[int]:
+        if self.logarithmic:
+            points = np.geomspace(1, grid.total, self.count - 1)
+        else:
+            points = np.linspace(0, grid.total, self.count)
+        return {0, *(int(step) for step in np.rint(points))}
+
+
+@dataclass(frozen=True)
+class At(Schedule):
+    """The first step at or after each of the given times."""
+
+    times: tuple[float, ...]
+
+    def steps(self, grid: Grid) -> set[int]:
+        for time in self.times:
+            inside = 0 <= time <= grid.until * (1 + 1e-12)
+            require(inside, "at", time, f"a time in [0, {grid.until:g}]")
+        return {grid.first_step_at(time) for time in self.times}
+
+
+def every(*, steps: int | None = None, time: float | None = None) -> Schedule:
+    """Every so many steps, or every interval of time (give one of the two)."""
+    require((steps is None) != (time is None), "every", (steps, time), "either steps or time")
+    return EverySteps(steps) if steps is not None else EveryTime(time)  # type: ignore[arg-type]
+
+
+def evenly(count: int) -> Schedule:
+    """`count` moments in equal distances, the start and the end included."""
+    return Spaced(count, logarithmic=False)
+
+
+def log_spaced(count: int) -> Schedule:
+    """The start, then up to `count` - 1 steps in equal logarithmic distances to the end."""
+    return Spaced(count, logarithmic=True)
+
+
+def at(times: Sequence[float]) -> Schedule:
+    """The given times."""
+    return At(tuple(float(time) for time in times))
+
+
+def schedule(spec: Any) -> Schedule:
+    """A schedule from what an experiment file says.
+
+    ``{steps = 10}``, ``{time = 5.0}``, ``{evenly = 100}``, ``{log = 200}``, ``{at = [0, 1]}``; a
+    table with several keys is their union; a list of numbers is a list of times.
+    """
+    if isinstance(spec, Schedule):
+        return spec
+    if isinstance(spec, (list, tuple)):
+        return at(spec)
+    makers = {
+        "steps": EverySteps,
+        "time": EveryTime,
+        "evenly": evenly,
+        "log": log_spaced,
+        "at": at,
+    }
+    if not isinstance(spec, Mapping) or not spec or not set(spec) <= set(makers):
+        raise InvalidInput("schedule", spec, f"a table with keys from {', '.join(makers)}")
+    parts = [makers[key](value) for key, value in spec.items()]
+    found = parts[0]
+    for part in parts[1:]:
+        found = found | part
+    return found

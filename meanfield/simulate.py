@@ -1,0 +1,284 @@
+"""The one loop: look, record, step, until the end."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from meanfield.ensemble import Ensemble, Layout
+from meanfield.errors import Diverged, require
+from meanfield.flows import Flow
+from meanfield.guards import check_finite
+from meanfield.initial import Initial
+from meanfield.kernels.compile import log as compile_log
+from meanfield.observables import Energy, Observable, View
+from meanfield.random import check_seed
+from meanfield.schedules import Grid, Schedule, evenly, schedule
+from meanfield.schemes import Scheme
+from meanfield.storage import Plan, Recorder, Run, now, provenance
+
+Progress = Callable[[int, int, "View"], None]
+
+DEFAULT_OBSERVE = evenly(201)
+DEFAULT_FRAMES = evenly(21)
+
+
+@dataclass
+class Problem:
+    """One replica of a simulation: where it starts and what moves it."""
+
+    flow: Flow
+    start: Ensemble
+    seed: int
+
+
+@dataclass
+class Timer:
+    """Seconds spent in each part of the loop."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, part: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - begin
+            self.seconds[part] = self.seconds.get(part, 0.0) + spent
+
+
+def simulate(
+    flow: Flow,
+    start: Ensemble | Initial,
+    *,
+    scheme: Scheme,
+    until: float,
+    seed: int = 0,
+    observe: Sequence[Observable] = (Energy(),),
+    observe_when: Schedule | Mapping[str, Any] = DEFAULT_OBSERVE,
+    frames: Schedule | Mapping[str, Any] = DEFAULT_FRAMES,
+    out: str | os.PathLike[str] | None = None,
+    force: bool = False,
+    title: str = "",
+    layout: Layout | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Let an energy descend, and keep what was seen.
+
+    Parameters
+    ----------
+    flow : Flow
+        What moves the particles.
+    start : Ensemble or Initial
+        Where they start; an initial law needs a network in the energy, or ``layout``.
+    scheme : Scheme
+        How time is cut; its step is in the time units of the flow.
+    until : float
+        Final time.
+    seed : int
+        Decides the initial draw and the noise.
+    observe : sequence of Observable
+        What is looked at, at the start, at the end, and at ``observe_when`` unless an observable
+        has a schedule of its own.
+    frames : Schedule
+        When the whole ensemble is kept (also at the start and the end).
+    out : path, optional
+        An HDF5 file; left out, the run stays in memory.
+    force : bool
+        Replace an existing file.
+    title : str
+        Name of the run.
+    progress : callable, optional
+        ``progress(step, total, view)`` after every step.
+
+    Returns
+    -------
+    Run
+        With ``status`` "finished", "interrupted" (Ctrl-C) or "diverged": what was computed before
+        is there in each case.
+
+    Raises
+    ------
+    InvalidInput, Unsupported, FileProblem
+        Before the first step.
+    """
+    check_seed(seed)
+    if isinstance(start, Initial):
+        start = start.draw(layout or _layout(flow), seed)
+    return simulate_replicas(
+        [lambda: Problem(flow, start, seed)],
+        seeds=[seed],
+        scheme=scheme,
+        until=until,
+        observe=observe,
+        observe_when=observe_when,
+        frames=frames,
+        out=out,
+        force=force,
+        title=title,
+        progress=progress,
+    )
+
+
+def simulate_replicas(
+    problems: Sequence[Callable[[], Problem]],
+    *,
+    seeds: Sequence[int],
+    scheme: Scheme,
+    until: float,
+    observe: Sequence[Observable],
+    observe_when: Schedule | Mapping[str, Any] = DEFAULT_OBSERVE,
+    frames: Schedule | Mapping[str, Any] = DEFAULT_FRAMES,
+    out: str | os.PathLike[str] | None = None,
+    force: bool = False,
+    title: str = "",
+    experiment: str = "",
+    progress: Progress | None = None,
+    after: Callable[[int, Recorder], None] | None = None,
+) -> Run:
+    """The same simulation from several seeds, one after the other, into one run.
+
+    Parameters
+    ----------
+    problems : sequence of callables
+        Each returns the `Problem` of one seed; called when its turn comes.
+    seeds : sequence of int
+    experiment : str
+        The resolved experiment, kept in the file.
+    after : callable, optional
+        ``after(replica, recorder)`` when a replica has ended.
+    others
+        As in `simulate`.
+    """
+    grid = Grid(scheme.step, until)
+    first = problems[0]()
+    ends = {0, grid.total}
+    frame_steps = sorted(schedule(frames).steps(grid) | ends)
+    axes = _axes(observe, schedule(observe_when), grid)
+    _check(first, scheme, observe)
+    plan = Plan(
+        grid,
+        frame_steps,
+        {axis: steps for axis, (steps, _) in axes.items()},
+        list(seeds),
+        first.start.layout,
+        title,
+        provenance(list(seeds), experiment),
+    )
+    recorder = Recorder(out, plan, force)
+    timer = Timer()
+    begin, compiled = time.perf_counter(), compile_log.seconds
+    status, reason, steps = "failed", "an error stopped the run", 0
+    try:
+        for replica in range(len(seeds)):
+            problem = first if replica == 0 else problems[replica]()
+            steps += _run_one(problem, scheme, plan, axes, recorder, replica, timer, progress)
+            if after is not None:
+                after(replica, recorder)
+        status, reason = "finished", f"reached time {grid.until:g} in {grid.total} steps"
+    except Diverged as error:
+        status, reason = "diverged", str(error)
+    except KeyboardInterrupt:
+        status, reason = "interrupted", "stopped by the user"
+    finally:
+        elapsed = time.perf_counter() - begin
+        compiling = compile_log.seconds - compiled
+        recorder.annotate("provenance", ended=now())
+        recorder.annotate(
+            "diagnostics",
+            elapsed=elapsed,
+            compiling=compiling,
+            steps_per_second=steps / max(1e-9, elapsed - compiling),
+            **timer.seconds,
+        )
+        file = recorder.close(status, reason)
+    return Run(file)
+
+
+def _run_one(
+    problem: Problem,
+    scheme: Scheme,
+    plan: Plan,
+    axes: Mapping[str, tuple[list[int], list[Observable]]],
+    recorder: Recorder,
+    replica: int,
+    timer: Timer,
+    progress: Progress | None,
+) -> int:
+    flow, grid = problem.flow, plan.grid
+    ensemble, start = problem.start.copy(), problem.start.copy()
+    ensemble.time, ensemble.step = 0.0, 0
+    frame_rows = {step: row for row, step in enumerate(plan.frames)}
+    axis_rows = {a: {step: row for row, step in enumerate(steps)} for a, (steps, _) in axes.items()}
+    try:
+        while True:
+            view = View(ensemble, flow, start)
+            with timer("evaluating"):
+                here = view.evaluation
+            for axis, (_, observers) in axes.items():
+                row = axis_rows[axis].get(ensemble.step)
+                if row is not None:
+                    with timer("observing"):
+                        values = [observer(view) for observer in observers]
+                    with timer("recording"):
+                        for value in values:
+                            recorder.observe(replica, axis, row, value)
+            if ensemble.step in frame_rows:
+                with timer("recording"):
+                    recorder.frame(replica, frame_rows[ensemble.step], ensemble)
+            if ensemble.step == grid.total:
+                return ensemble.step
+            length = grid.length(ensemble.step)
+            with timer("stepping"):
+                position = scheme.advance(flow, ensemble, here, length, problem.seed)
+            check_finite(ensemble, position, length)
+            ensemble.position = position
+            ensemble.step += 1
+            ensemble.time = grid.time(ensemble.step)
+            if progress is not None:
+                progress(ensemble.step, grid.total, view)
+    finally:
+        recorder.state(replica, ensemble)
+
+
+def _axes(
+    observe: Sequence[Observable], when: Schedule, grid: Grid
+) -> dict[str, tuple[list[int], list[Observable]]]:
+    """Time axes: ``time`` for the common schedule, ``time_<kind>`` for an observable's own."""
+    ends = {0, grid.total}
+    common = [observer for observer in observe if observer.when is None]
+    axes = {"time": (sorted(when.steps(grid) | ends), common)}
+    for observer in observe:
+        if observer.when is not None:
+            name = "time_" + (getattr(observer, "name", "") or observer.kind).replace("-", "_")
+            require(name not in axes, "observe", name, "one observable of a kind with its own when")
+            axes[name] = (sorted(observer.when.steps(grid) | ends), [observer])
+    return axes
+
+
+def _check(problem: Problem, scheme: Scheme, observe: Sequence[Observable]) -> None:
+    """Meet every error that can be met before the first step."""
+    scheme.check(problem.flow)
+    problem.flow.speeds(problem.start.layout)
+    view = View(problem.start, problem.flow, problem.start)
+    _ = view.evaluation
+    names: set[str] = set()
+    for observer in observe:
+        found = set(observer(view))
+        twice = sorted(names & found)
+        require(not twice, "observe", twice, "observables whose series have different names")
+        names |= found
+
+
+def _layout(flow: Flow) -> Layout:
+    for _, term in flow.energy.terms():
+        network = getattr(term, "network", None)
+        if network is not None:
+            return network.layout
+    require(False, "layout", None, "a layout, as the energy has no network to ask for one")
+    raise AssertionError

@@ -1,0 +1,245 @@
+"""Writing a run: one HDF5 file that xarray opens, on disk or in memory.
+
+Layout (schema version 1), names after H5MD::
+
+    /                     attributes: format, schema_version, status, stop_reason, …
+    /frames               position (time, particle, coordinate), mass (time, particle), time, step
+    /observables          one series per name over ``time``; a series with a schedule of its own
+                          has its own axis ``time_<name>``
+    /state                where it ended: position, mass, and attributes time, step
+    /provenance           attributes: experiment, versions, platform, seeds, conventions
+    /diagnostics          attributes: where the time went
+
+A run of several seeds has ``seed`` as first dimension of everything that depends on it. While it
+is written, the file is called ``NAME.part``; it gets its name when it is complete.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike
+
+from meanfield.arrays import Array
+from meanfield.ensemble import Ensemble, Layout
+from meanfield.errors import FileProblem
+from meanfield.schedules import Grid
+
+SCHEMA_VERSION = 1
+MAIN_AXIS = "time"
+_memory_names = itertools.count()
+
+
+@dataclass
+class Plan:
+    """What a run will write, known before it starts.
+
+    Attributes
+    ----------
+    grid : Grid
+    frames : list of int
+        Steps of the frames.
+    axes : mapping of str to list of int
+        Steps of each time axis of the observables.
+    seeds : sequence of int
+        One replica for each.
+    layout : Layout
+        Of a particle.
+    title : str
+    attributes : mapping
+        Provenance.
+    """
+
+    grid: Grid
+    frames: list[int]
+    axes: Mapping[str, list[int]]
+    seeds: Sequence[int]
+    layout: Layout
+    title: str = ""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Recorder:
+    """A run being written.
+
+    Parameters
+    ----------
+    path : path or None
+        Where the finished file will be; None keeps it in memory.
+    plan : Plan
+    force : bool
+        Replace an existing file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None, plan: Plan, force: bool = False) -> None:
+        self.path = None if path is None else Path(path)
+        self.plan = plan
+        if self.path is None:
+            name = f"meanfield-run-{next(_memory_names)}"
+            self.file = h5py.File(name, "w", driver="core", backing_store=False)
+        else:
+            check_writable(self.path, force)
+            self.file = h5py.File(self._partial, "w")
+        for group in ("frames", "observables", "state", "provenance", "diagnostics"):
+            self.file.create_group(group)
+        self.file.attrs.update(
+            format="meanfield run",
+            schema_version=SCHEMA_VERSION,
+            creator="meanfield",
+            title=plan.title,
+            status="running",
+            layout=json.dumps({"blocks": dict(plan.layout.blocks), "frozen": plan.layout.frozen}),
+        )
+        self.file["provenance"].attrs.update(plan.attributes)
+        self._axes("frames", {MAIN_AXIS: plan.frames})
+        self._axes("observables", plan.axes)
+        self._reached: dict[str, int] = {}
+        self._waiting: dict[tuple[int, str, str], tuple[int, list[Array]]] = {}
+
+    @property
+    def _partial(self) -> Path:
+        assert self.path is not None
+        return self.path.with_name(self.path.name + ".part")
+
+    def _axes(self, group: str, axes: Mapping[str, list[int]]) -> None:
+        target = self.file[group]
+        for axis, steps in axes.items():
+            times = [self.plan.grid.time(step) for step in steps]
+            scale = target.create_dataset(axis, data=times, maxshape=(None,), chunks=True)
+            scale.attrs.update(units="time units of the flow", long_name="time")
+            scale.make_scale(axis)
+            name = axis.replace(MAIN_AXIS, "step", 1)
+            count = target.create_dataset(name, data=steps, maxshape=(None,), chunks=True)
+            count.dims[0].attach_scale(scale)
+        if len(self.plan.seeds) > 1:
+            self._scale(group, "seed", list(self.plan.seeds))
+
+    def _scale(self, group: str, name: str, values: Any) -> h5py.Dataset:
+        target = self.file[group]
+        if name not in target:
+            data = values() if callable(values) else values
+            kind = h5py.string_dtype() if isinstance(data[0], str) else None
+            target.create_dataset(name, data=data, dtype=kind).make_scale(name)
+        return target[name]
+
+    def _series(
+        self, group: str, name: str, dims: Sequence[str], shape: Sequence[int]
+    ) -> h5py.Dataset:
+        """The dataset of a series, made when its first value arrives."""
+        target = self.file[group]
+        if name in target:
+            return target[name]
+        many = len(self.plan.seeds) > 1
+        dims = (*(["seed"] if many else []), *dims)
+        shape = (*([len(self.plan.seeds)] if many else []), *shape)
+        growing = tuple(None if d.startswith(MAIN_AXIS) else n for d, n in zip(dims, shape, strict=True))
+        chunks = tuple(
+            1 if (d == "seed" or (d.startswith(MAIN_AXIS) and len(dims) > 1 + many)) else max(1, n)
+            for d, n in zip(dims, shape, strict=True)
+        )
+        chunked = dict(maxshape=growing, chunks=chunks) if None in growing else {}
+        dataset = target.create_dataset(name, shape, dtype="f8", fillvalue=np.nan, **chunked)
+        for i, dim in enumerate(dims):
+            if dim == "particle":
+                scale = self._scale(group, dim, lambda n=shape[i]: np.arange(n))
+            elif dim == "coordinate":
+                scale = self._scale(group, dim, lambda: self.plan.layout.labels)
+            else:
+                scale = target[dim]
+            dataset.dims[i].attach_scale(scale)
+        return dataset
+
+    def _put(self, group: str, name: str, replica: int, dims: Sequence[str], value: ArrayLike) -> None:
+        """Write a value that has no time axis."""
+        array = np.asarray(value, dtype=float)
+        dataset = self._series(group, name, dims, array.shape)
+        dataset[(replica,) if len(self.plan.seeds) > 1 else ()] = array
+
+    def _put_rows(
+        self, group: str, name: str, replica: int, dims: Sequence[str], first: int, rows: ArrayLike
+    ) -> None:
+        """Write consecutive rows of a series, from row `first` of its time axis on."""
+        array = np.asarray(rows, dtype=float)
+        stop = first + len(array)
+        length = len(self.file[group][dims[0]])
+        dataset = self._series(group, name, dims, (length, *array.shape[1:]))
+        span = slice(first, stop)
+        dataset[(replica, span) if len(self.plan.seeds) > 1 else span] = array
+        key = f"{group}/{dims[0]}"
+        self._reached[key] = max(self._reached.get(key, 0), stop)
+
+    def frame(self, replica: int, row: int, ensemble: Ensemble) -> None:
+        """Keep the ensemble as frame number `row`; whatever was observed so far is written too."""
+        dims = ("time", "particle", "coordinate")
+        self._put_rows("frames", "position", replica, dims, row, ensemble.position[None])
+        self._put_rows("frames", "mass", replica, dims[:2], row, ensemble.mass[None])
+        self._flush()
+
+    def observe(self, replica: int, axis: str, row: int, values: Mapping[str, ArrayLike]) -> None:
+        """Keep what an observable returned, as entry `row` of its time axis."""
+        for name, value in values.items():
+            # One write per value would cost more than most steps: rows wait for the next frame.
+            waiting = self._waiting.setdefault((replica, axis, name), (row, []))
+            waiting[1].append(np.asarray(value, dtype=float))
+
+    def _flush(self) -> None:
+        for (replica, axis, name), (first, rows) in self._waiting.items():
+            dims = (axis, "coordinate") if rows[0].ndim else (axis,)
+            self._put_rows("observables", name, replica, dims, first, rows)
+        self._waiting.clear()
+        self.file.flush()
+
+    def state(self, replica: int, ensemble: Ensemble) -> None:
+        """Keep where a replica ended."""
+        self._put("state", "position", replica, ("particle", "coordinate"), ensemble.position)
+        self._put("state", "mass", replica, ("particle",), ensemble.mass)
+        self._put("state", "time", replica, (), ensemble.time)
+        self._put("state", "step", replica, (), ensemble.step)
+        self._flush()
+
+    def annotate(self, group: str, **values: Any) -> None:
+        """Set attributes of a group ("/" for the file itself)."""
+        self.file[group].attrs.update(values)
+
+    def close(self, status: str, reason: str) -> h5py.File:
+        """Cut the time axes at what was reached, seal the file and hand it over for reading."""
+        self.file.attrs.update(status=status, stop_reason=reason)
+        for group in ("frames", "observables"):
+            for axis in [name for name in self.file[group] if name.startswith(MAIN_AXIS)]:
+                self._trim(group, axis, self._reached.get(f"{group}/{axis}", 0))
+        self.file.flush()
+        if self.path is None:
+            return self.file
+        self.file.close()
+        os.replace(self._partial, self.path)
+        return h5py.File(self.path, "r")
+
+    def _trim(self, group: str, axis: str, length: int) -> None:
+        target = self.file[group]
+        if length == len(target[axis]):
+            return
+        for dataset in target.values():
+            for i, dim in enumerate(dataset.dims):
+                own = dataset.name.rsplit("/", 1)[-1] == axis
+                if own or (len(dim) and dim[0].name.rsplit("/", 1)[-1] == axis):
+                    dataset.resize(length, axis=i)
+
+
+def check_writable(path: Path, force: bool) -> None:
+    """Raise `FileProblem` if a run cannot be written at `path`."""
+    if not path.parent.is_dir():
+        raise FileProblem(f"{path}: the folder {path.parent} does not exist")
+    if path.is_dir():
+        raise FileProblem(f"{path} is a folder: give the name of a file")
+    if path.exists() and not force:
+        raise FileProblem(f"{path} exists already: choose another name, or force to replace it")
+    if not os.access(path.parent, os.W_OK):
+        raise FileProblem(f"{path}: no permission to write in {path.parent}")

@@ -1,0 +1,255 @@
+"""Reading a run: the same object whether it is in memory or in a file."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import h5py
+import numpy as np
+
+from meanfield.arrays import Array
+from meanfield.ensemble import Ensemble, Layout
+from meanfield.errors import FileProblem, UnknownName
+from meanfield.storage.recorder import SCHEMA_VERSION, check_writable
+
+if TYPE_CHECKING:
+    import xarray
+
+
+class Frames(Sequence[Ensemble]):
+    """The frames of a run, each read from the file when it is asked for."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self.times: Array = run.file["frames/time"][:]
+        self.steps = run.file["frames/step"][:]
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @overload
+    def __getitem__(self, index: int) -> Ensemble: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Ensemble]: ...
+    def __getitem__(self, index: int | slice) -> Ensemble | list[Ensemble]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        i = range(len(self))[index]
+        run = self._run
+        return Ensemble(
+            run._read("frames/position", i),
+            run._read("frames/mass", i),
+            run.layout,
+            float(self.times[i]),
+            int(self.steps[i]),
+        )
+
+    def __iter__(self) -> Iterator[Ensemble]:
+        return (self[i] for i in range(len(self)))
+
+    def at(self, time: float) -> Ensemble:
+        """The frame nearest to a time."""
+        return self[int(np.abs(self.times - time).argmin())]
+
+
+class Run:
+    """What a simulation left: frames, observables, final state, configuration, provenance.
+
+    Parameters
+    ----------
+    file : h5py.File
+        Open for reading, on disk or in memory.
+    replica : int
+        Which seed ``frames`` and ``final`` show, by its place in ``seeds``.
+
+    Attributes
+    ----------
+    status : str
+        ``finished``, ``interrupted``, ``diverged`` or ``failed``.
+    stop_reason : str
+        One sentence.
+    seeds : list of int
+    """
+
+    def __init__(self, file: h5py.File, replica: int = 0) -> None:
+        if file.attrs.get("format") != "meanfield run":
+            raise FileProblem(f"{file.filename} is not a run of meanfield")
+        version = int(file.attrs["schema_version"])
+        if version > SCHEMA_VERSION:
+            raise FileProblem(
+                f"{file.filename} has schema version {version}, newer than this meanfield "
+                f"({SCHEMA_VERSION}): upgrade meanfield"
+            )
+        self.file, self._replica = file, replica
+        layout = json.loads(file.attrs["layout"])
+        blocks = {name: tuple(shape) for name, shape in layout["blocks"].items()}
+        self.layout = Layout(blocks, tuple(layout["frozen"]))
+        self.seeds: list[int] = [int(seed) for seed in file["provenance"].attrs["seeds"]]
+
+    @property
+    def path(self) -> Path | None:
+        """The file, or None for a run in memory."""
+        return None if self.file.driver == "core" else Path(self.file.filename)
+
+    @property
+    def title(self) -> str:
+        """What the run is called."""
+        return str(self.file.attrs["title"])
+
+    @property
+    def status(self) -> str:
+        return str(self.file.attrs["status"])
+
+    @property
+    def stop_reason(self) -> str:
+        return str(self.file.attrs["stop_reason"])
+
+    @property
+    def frames(self) -> Frames:
+        """The recorded ensembles, lazily."""
+        return Frames(self)
+
+    @property
+    def final(self) -> Ensemble:
+        """Where the run ended."""
+        return Ensemble(
+            self._read("state/position"),
+            self._read("state/mass"),
+            self.layout,
+            float(self._read("state/time")),
+            int(self._read("state/step")),
+        )
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the observed series."""
+        group = self.file["observables"]
+        return [name for name in group if not group[name].is_scale and not name.startswith("step")]
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """How the run came about: versions, platform, seeds, resolved experiment, conventions."""
+        return _plain(self.file["provenance"].attrs)
+
+    @property
+    def diagnostics(self) -> dict[str, Any]:
+        """Where the time went (seconds, summed over the seeds)."""
+        return _plain(self.file["diagnostics"].attrs)
+
+    @property
+    def experiment(self) -> str:
+        """The resolved experiment as TOML; empty for a run started from Python."""
+        return str(self.provenance.get("experiment", ""))
+
+    def replica(self, seed: int) -> Run:
+        """The same run, with ``frames`` and ``final`` of another seed."""
+        if seed not in self.seeds:
+            raise UnknownName("seed", str(seed), map(str, self.seeds))
+        return Run(self.file, self.seeds.index(seed))
+
+    def __getitem__(self, name: str) -> xarray.DataArray:
+        """A series over ``time`` (and ``seed``, and ``coordinate``)."""
+        import xarray
+
+        if name not in self.names:
+            raise UnknownName("series", name, self.names)
+        data = self.file["observables"][name]
+        scales = [data.dims[i][0] for i in range(data.ndim)]
+        dims = [scale.name.rsplit("/", 1)[-1] for scale in scales]
+        dims = ["time" if dim.startswith("time") else dim for dim in dims]
+        coords = {
+            dim: scale.asstr()[:] if dim == "coordinate" else scale[:]
+            for dim, scale in zip(dims, scales, strict=True)
+        }
+        return xarray.DataArray(data[:], coords=coords, dims=dims, name=name)
+
+    def to_xarray(self) -> xarray.DataTree:
+        """The whole run as a DataTree, lazily from a file."""
+        import xarray
+
+        source = self.path or io.BytesIO(self.file.id.get_file_image())
+        return xarray.open_datatree(source, engine="h5netcdf")
+
+    def save(self, path: str | os.PathLike[str], force: bool = False) -> Run:
+        """Write the run to a file, and return the run there."""
+        target = Path(path)
+        check_writable(target, force)
+        partial = target.with_name(target.name + ".part")
+        if self.path is None:
+            partial.write_bytes(self.file.id.get_file_image())
+        else:
+            shutil.copyfile(self.path, partial)
+        os.replace(partial, target)
+        return open_run(target)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
+        """The overview figure: series over time, and the neuron distribution at three moments."""
+        from meanfield.viewing import overview
+
+        return overview(self, path)
+
+    def __repr__(self) -> str:
+        where = self.path or "in memory"
+        head = f"Run {self.title!r} ({where}): {self.status}, {self.stop_reason}"
+        lines = [head, f"  {len(self.frames)} frames, {len(self.seeds)} seed(s), {self.final!r}"]
+        for name in self.names:
+            data = self[name]
+            if "coordinate" not in data.dims:
+                lines.append(f"  {name} = {summarise(data[..., -1].values)}")
+        rate = self.diagnostics.get("steps_per_second")
+        if rate:
+            lines.append(f"  {rate:.0f} steps/s")
+        return "\n".join(lines)
+
+    def _read(self, name: str, *index: int) -> Array:
+        data = self.file[name]
+        return data[(self._replica, *index)] if len(self.seeds) > 1 else data[index or ()]
+
+
+def summarise(values: Array) -> str:
+    """A number; over several seeds the mean and the standard deviation between them."""
+    flat = np.atleast_1d(values)
+    if flat.size == 1:
+        return f"{flat[0]:.6g}"
+    return f"{np.nanmean(flat):.6g} ± {np.nanstd(flat, ddof=1):.2g}"
+
+
+def open_run(path: str | os.PathLike[str]) -> Run:
+    """Open a finished run.
+
+    Raises
+    ------
+    FileProblem
+        If the file is missing, or is not a run of meanfield.
+    """
+    target = Path(path)
+    if not target.is_file():
+        raise FileProblem(f"{target}: no such file")
+    try:
+        file = h5py.File(target, "r")
+    except OSError:
+        raise FileProblem(f"{target} is not an HDF5 file") from None
+    return Run(file)
+
+
+def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+        for key, value in attributes.items()
+    }
