@@ -61,7 +61,9 @@ def open(path: Any) -> Any:
 
 def __getattr__(name: str) -> Any:
     if name in _MODULE_OF:
-        return getattr(importlib.import_module(_MODULE_OF[name]), name)
+        # Kept: the module `simulate`, once imported, would stand in the place of the function.
+        globals()[name] = getattr(importlib.import_module(_MODULE_OF[name]), name)
+        return globals()[name]
     raise AttributeError(f"module 'meanfield' has no attribute {name!r}")
 
 

@@ -60,5 +60,6 @@ def _fill(
 ) -> NDArray[np.float64]:
     check_seed(seed)
     out = np.empty(shape)
-    philox.fill(out, np.uint64(seed), np.uint64(int(stream)), np.uint64(step), gaussian)
+    with np.errstate(over="ignore"):  # words wrap around; uncompiled, NumPy would warn
+        philox.fill(out, np.uint64(seed), np.uint64(int(stream)), np.uint64(step), gaussian)
     return out

@@ -96,7 +96,7 @@ class Activation:
         (N, degree + 1) array
         """
         if self.quadrature:
-            return trapezoid(self, mean, std, degree)
+            return trapezoid(self, self.slope, mean, std, degree)
         raise Unsupported(
             f"activation {self.kind!r} has no Hermite coefficients in closed form; "
             "give the data samples = … (one draw) or batch = … (streamed)"

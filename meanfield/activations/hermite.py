@@ -66,12 +66,17 @@ def step(h: Array, degree: int) -> Array:
 
 
 def trapezoid(
-    function: Callable[[Array], Array], mean: ArrayLike, std: ArrayLike, degree: int
+    function: Callable[[Array], Array],
+    slope: Callable[[Array], Array],
+    mean: ArrayLike,
+    std: ArrayLike,
+    degree: int,
 ) -> Array:
     """Coefficients by the trapezoid rule, for functions analytic in a strip around the reals.
 
     For a strip of half-width of at least pi/2 the error is below 1e-14, at about 65 points for
-    each unit of std (see `meanfield.kernels.quadrature`).
+    each unit of std (see `meanfield.kernels.quadrature`). From k = 1 on it is relative to std:
+    ``c_k = s E[s'(m + s Z) He_{k-1}(Z)]``.
     """
     mean, std = np.atleast_1d(mean).astype(float), np.atleast_1d(std).astype(float)
     # He_k(z) n(z) reaches 2 sqrt(k) further out than n, and oscillates sqrt(k) times per unit.
@@ -79,9 +84,11 @@ def trapezoid(
     count = 1 + math.ceil(7.6 * reach * max(1.0, float(std.max(initial=0.0))))
     z = np.linspace(-reach, reach, count)
     basis = polynomials((z[1] - z[0]) * INV_SQRT_2PI * np.exp(-0.5 * z * z), z, degree + 1)
+    columns = np.empty((mean.size, degree + 1))
     rows = max(1, 2**20 // count)
-    blocks = [
-        function(mean[i : i + rows, None] + std[i : i + rows, None] * z) @ basis
-        for i in range(0, mean.size, rows)
-    ]
-    return np.concatenate(blocks) if blocks else np.empty((0, degree + 1))
+    for i in range(0, mean.size, rows):
+        block = slice(i, i + rows)
+        t = mean[block, None] + std[block, None] * z
+        columns[block, 0] = function(t) @ basis[:, 0]
+        columns[block, 1:] = std[block, None] * (slope(t) @ basis[:, :-1])
+    return columns

@@ -11,6 +11,7 @@ from meanfield.data.laws import (
     Stream,
     laws,
 )
+from meanfield.data.sources import Arrays, Bundled, FileData, Source, TwoGaussians, sources
 from meanfield.data.targets import (
     Function,
     Labels,
@@ -22,6 +23,9 @@ from meanfield.data.targets import (
 )
 
 __all__ = [
+    "Arrays",
+    "Bundled",
+    "FileData",
     "FiniteData",
     "Function",
     "Gaussian",
@@ -33,10 +37,13 @@ __all__ = [
     "Parity",
     "SingleIndex",
     "Sphere",
+    "Source",
     "Stream",
     "Target",
     "Teacher",
+    "TwoGaussians",
     "laws",
+    "sources",
     "split",
     "standardise",
     "targets",

@@ -4,7 +4,7 @@ from meanfield.functionals.base import Evaluation, Functional, Sum
 from meanfield.functionals.entropy import Entropy
 from meanfield.functionals.losses import Loss, losses
 from meanfield.functionals.potential import Interaction, Potential, gradient_error
-from meanfield.functionals.regularisers import L1, L2, TV, Linear
+from meanfield.functionals.regularisers import L1, L2, TV, Linear, regularisers
 from meanfield.functionals.risk import Risk
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "Sum",
     "gradient_error",
     "losses",
+    "regularisers",
 ]

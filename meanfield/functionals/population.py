@@ -17,8 +17,9 @@ from meanfield.data.finite import FiniteData
 from meanfield.data.laws import Gaussian, GaussianMixture, Hypercube, LabelledLaw, Sphere
 from meanfield.data.targets import Labels, SingleIndex, Teacher
 from meanfield.ensemble import Ensemble
-from meanfield.errors import Unsupported
-from meanfield.functionals.pull import Pull
+from meanfield.errors import require
+from meanfield.functionals.hypercube import HypercubeRisk
+from meanfield.functionals.pull import Pull, no_closed_form
 from meanfield.kernels import elementwise
 from meanfield.kernels.population import Projected, interact
 from meanfield.networks import TwoLayer
@@ -39,15 +40,18 @@ def population(network: TwoLayer, law: LabelledLaw, loss: str) -> Any:
         corners = inputs.corners()
         return FiniteData(corners, law.target(corners, np.zeros(len(corners))))
     if loss != "squared":
-        raise _unsupported(f"the {loss} loss")
+        raise no_closed_form(f"the {loss} loss")
+    require(network.outputs == law.outputs, "outputs", network.outputs, f"{law.outputs}, as in y")
+    if isinstance(inputs, Hypercube):
+        return HypercubeRisk(network, law)
     if not network.activation.has_closed_form:
-        raise _unsupported(f"the activation {network.activation.kind!r}")
+        raise no_closed_form(f"the activation {network.activation.kind!r}")
     if isinstance(inputs, Sphere):
         _check_homogeneous(network, law)
         return GaussianRisk(network, law, _sphere_factor(network, inputs))
     if isinstance(inputs, (Gaussian, GaussianMixture)):
         return GaussianRisk(network, law, 1.0)
-    raise _unsupported(f"inputs from a {inputs.kind} of dimension {inputs.dim}")
+    raise no_closed_form(f"inputs from a {inputs.kind} of dimension {inputs.dim}")
 
 
 class GaussianRisk:
@@ -98,7 +102,7 @@ class TeacherAttraction:
     def __init__(self, network: TwoLayer, teacher: Teacher) -> None:
         theirs = teacher.network
         if theirs.activation != network.activation:
-            raise _unsupported(
+            raise no_closed_form(
                 f"a {theirs.activation.kind!r} teacher of {network.activation.kind!r} neurons"
             )
         self._activation = network.activation
@@ -190,15 +194,15 @@ def _attraction(network: TwoLayer, law: LabelledLaw) -> Any:
         white = np.allclose(covariance, np.eye(inputs.dim), rtol=0, atol=1e-12)
         if white and not inputs.centre.any():
             return SingleIndexAttraction(network, target, inputs.dim)
-        raise _unsupported("a single index on inputs that are not N(0, I)")
-    raise _unsupported(f"a target of kind {type(target).__name__} on {inputs.kind} inputs")
+        raise no_closed_form("a single index on inputs that are not N(0, I)")
+    raise no_closed_form(f"a target of kind {type(target).__name__} on {inputs.kind} inputs")
 
 
 def _check_homogeneous(network: TwoLayer, law: LabelledLaw) -> None:
     degree = network.activation.homogeneity
     biased = network.bias or (isinstance(law.target, Teacher) and law.target.network.bias)
     if degree is None or biased or not isinstance(law.target, Teacher):
-        raise _unsupported("inputs on a sphere unless a teacher and the network share a "
+        raise no_closed_form("inputs on a sphere unless a teacher and the network share a "
                            "homogeneous activation without bias")
 
 
@@ -207,10 +211,3 @@ def _sphere_factor(network: TwoLayer, sphere: Sphere) -> float:
     h = network.activation.homogeneity or 0.0
     log_gaussian = h * math.log(2.0) + gammaln(sphere.dim / 2 + h) - gammaln(sphere.dim / 2)
     return math.exp(2 * h * math.log(sphere.radius) - log_gaussian)
-
-
-def _unsupported(what: str) -> Unsupported:
-    return Unsupported(
-        f"no closed form of the population risk for {what}: "
-        "draw the data once (samples = …) or stream them (batch = …)"
-    )

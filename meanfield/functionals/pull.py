@@ -1,10 +1,11 @@
-"""What a risk does to each neuron, before the layout of its parameters matters."""
+"""What a risk does to each neuron, before the layout of its parameters matters; or why it cannot."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from meanfield.arrays import Array
+from meanfield.errors import Unsupported
 
 
 class Pull(NamedTuple):
@@ -26,3 +27,11 @@ class Pull(NamedTuple):
     outer: Array
     inner: Array
     bias: Array
+
+
+def no_closed_form(what: str) -> Unsupported:
+    """The error for a population risk without a formula; it names the two ways round."""
+    return Unsupported(
+        f"no closed form of the population risk for {what}: "
+        "draw the data once (samples = …) or stream them (batch = …)"
+    )

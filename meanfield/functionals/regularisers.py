@@ -10,6 +10,7 @@ from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
 from meanfield.errors import require
 from meanfield.functionals.base import Evaluation, Functional
+from meanfield.registry import Registry
 
 
 class Linear(Functional):
@@ -28,6 +29,11 @@ class Linear(Functional):
         return type(self).__name__
 
 
+# The entries are keys of [energy] in an experiment file, with their weight as value.
+regularisers: Registry[Linear] = Registry("regulariser")
+
+
+@regularisers.register("l2")
 class L2(Linear):
     """Ridge: r = ½|θ|² over all blocks that may move, that is ½(a² + |w|² + b²)."""
 
@@ -53,6 +59,7 @@ class _OnNeurons(Linear):
     def _density(self, ensemble: Ensemble, a: Array) -> tuple[Array, Array]: ...
 
 
+@regularisers.register("tv")
 class TV(_OnNeurons):
     """Path norm: r = |a|·|(w, b)|, the total variation of the measure on the sphere.
 
@@ -79,6 +86,7 @@ class TV(_OnNeurons):
         return (a_norm * w_norm)[:, 0], gradient
 
 
+@regularisers.register("l1")
 class L1(_OnNeurons):
     """r = |a|_1; its gradient at 0 is the smallest subgradient, 0."""
 

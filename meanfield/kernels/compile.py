@@ -20,6 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+# Idle threads must sleep: spinning ones cost milliseconds per launch where a core is busy.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import numba
 from numba.core import caching
 from numba.core.dispatcher import Dispatcher

@@ -1,0 +1,340 @@
+"""The sections of an experiment that are more than the arguments of one constructor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from meanfield import random
+from meanfield.activations import activations
+from meanfield.baselines import baselines
+from meanfield.config.tables import Checked, Problems, Table, check, check_kind, plain, unknown_key
+from meanfield.data import LabelledLaw, Law, Stream, Teacher, laws, sources, targets
+from meanfield.errors import (
+    InvalidInput,
+    MeanfieldError,
+    require,
+    require_count,
+    require_nonnegative,
+    require_positive,
+)
+from meanfield.flows import Flow
+from meanfield.functionals import Entropy, Functional, Risk, losses, regularisers
+from meanfield.initial import NormalInit, SphereInit
+from meanfield.networks import TwoLayer
+from meanfield.observables import observables
+from meanfield.registry import Registry
+from meanfield.schedules import schedule
+
+
+def network_section(table: Table, problems: Problems) -> Checked | None:
+    """``[network]``: `TwoLayer`; ``dim`` and ``outputs`` default to the data's."""
+    if "activation" not in table:
+        problems.add("network.activation is missing: expected one of " + ", ".join(activations))
+        return None
+    spec = table["activation"]
+    given = {"kind": spec} if isinstance(spec, str) else spec
+    if not isinstance(given, Mapping):
+        problems.add(str(InvalidInput("network.activation", spec, "a name, or a table with kind")))
+        return None
+    activation = check_kind(activations, given, "network.activation", problems)
+    if activation is None:
+        return None
+    problems.attempt("network.activation", activation.build)
+    written = activation.table() if activation.arguments else spec
+    # Any whole numbers do for a first look: the data decide later.
+    filled = {"dim": 1, "outputs": 1, **table, "activation": written}
+    checked = check(TwoLayer, filled, "network", problems)
+    if checked is None:
+        return None
+    inferred = {key for key in ("dim", "outputs") if key not in table}
+    arguments = {k: v for k, v in checked.arguments.items() if k not in inferred}
+    return Checked(TwoLayer, arguments)
+
+
+@dataclass(frozen=True)
+class TeacherTable:
+    """``[data.target]`` of kind "teacher": neurons of the network's own activation.
+
+    Parameters
+    ----------
+    neurons : int
+        How many, drawn at random …
+    law : {"sphere", "normal"}
+        … with w uniform on the unit sphere and a = ±1, or all entries N(0, 1).
+    w, a, b : arrays, optional
+        The neurons themselves, instead.
+    output : {"mean", "sum"}
+        Whether y is the mean or the sum over the teacher's neurons.
+    seed : int, optional
+        Of the draw; default: the seed of the run.
+    """
+
+    neurons: int = 1
+    law: Literal["sphere", "normal"] = "sphere"
+    w: Sequence[Sequence[float]] = ()
+    a: Sequence[float] | Sequence[Sequence[float]] = ()
+    b: Sequence[float] = ()
+    output: Literal["mean", "sum"] = "mean"
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        require_count("neurons", self.neurons)
+
+    def build(self, network: TwoLayer, seed: int) -> Teacher:
+        """The teacher for a student network."""
+        theirs = TwoLayer(network.activation, network.dim, network.outputs, network.bias)
+        if len(self.w):
+            a = self.a if len(self.a) else 1.0
+            ensemble = theirs.ensemble(self.w, a, self.b if len(self.b) else 0.0)
+        else:
+            law = SphereInit if self.law == "sphere" else NormalInit
+            # Another stream than the student's start: the seed is folded, not shared.
+            drawn = random.generator(seed if self.seed is None else self.seed, random.Stream.TARGET)
+            ensemble = law(self.neurons).draw(theirs.layout, int(drawn.integers(2**63)))
+        if self.output == "sum":
+            ensemble.mass[:] = 1.0
+        return Teacher(theirs, ensemble)
+
+
+@dataclass(frozen=True)
+class DataSection:
+    """``[data]``: a law (integrated, sampled or streamed) or a finite data set."""
+
+    inputs: Checked
+    target: Checked | None
+    samples: int | None
+    batch: int | None
+    test: int
+    seed: int | None
+
+    @classmethod
+    def check(cls, table: Table, base: Path, problems: Problems) -> DataSection | None:
+        """Check the section; None if there are mistakes."""
+        rest = dict(table)
+        kind = rest.get("kind")
+        if kind is None:
+            problems.add("data.kind is missing: expected one of " + ", ".join([*laws, *sources]))
+            return None
+        batch = rest.pop("batch", None)
+        seed = rest.pop("seed", None)
+        samples, target, test = None, None, 0
+        law = kind in list(laws)
+        if law:
+            samples, test = rest.pop("samples", None), rest.pop("test", 0)
+            target = _check_target(rest.pop("target", None), problems)
+            if target is None:
+                return None
+        known: Registry[Any] = laws if law else sources
+        if kind not in list(known):
+            known = Registry("kind of data")
+            for registry in (laws, sources):
+                for name in registry:
+                    known._entries[name] = registry[name]
+        inputs = check_kind(known, rest, "data", problems)
+        for key, value, least in (("samples", samples, 1), ("batch", batch, 1), ("test", test, 0)):
+            if value is not None:
+                problems.attempt("data", require_count, key, value, least)
+        if seed is not None:
+            problems.attempt("data", random.check_seed, seed)
+        if samples is not None and batch is not None:
+            problems.add("data.samples and data.batch are both given: the data are either drawn "
+                         "once or streamed")
+        if test and samples is None and batch is None:
+            problems.add("data.test needs data.samples or data.batch: the population risk has no "
+                         "samples to hold out")
+        if inputs is None:
+            return None
+        if not law and "base" not in inputs.arguments and hasattr(inputs.cls, "resolved"):
+            path = inputs.arguments["path"]
+            inputs = Checked(inputs.cls, {**inputs.arguments, "path": str((base / path).resolve())})
+        if problems.attempt("data", inputs.build) is None:
+            return None
+        return cls(inputs, target, samples, batch, test, seed)
+
+    def load(self, seed: int) -> Any:
+        """The law of inputs, or the finite data set."""
+        made = self.inputs.build()
+        return made if isinstance(made, Law) else made.load(self._seed(seed))
+
+    def outputs(self, loaded: Any) -> int:
+        """How many outputs the data ask for."""
+        if not isinstance(loaded, Law):
+            return loaded.outputs
+        assert self.target is not None
+        if self.target.cls is TeacherTable:
+            a = self.target.arguments.get("a", ())
+            return len(a[0]) if len(a) and isinstance(a[0], (list, tuple)) else 1
+        return self.target.build().outputs
+
+    def label(self, loaded: Any, network: TwoLayer, seed: int) -> Any:
+        """What `Risk` takes: a labelled law, a finite data set or a stream."""
+        if not isinstance(loaded, Law):
+            if self.batch is None:
+                return loaded
+            return Stream(loaded, self.batch, self._seed(seed), loaded.test)
+        assert self.target is not None
+        target = self.target.build()
+        if isinstance(target, TeacherTable):
+            target = target.build(network, self._seed(seed))
+        labelled = LabelledLaw(loaded, target)
+        if self.samples is not None:
+            return labelled.sample(self.samples, self._seed(seed), self.test)
+        if self.batch is not None:
+            return labelled.stream(self.batch, self._seed(seed), self.test)
+        return labelled
+
+    def table(self) -> Table:
+        """The section again, with all defaults."""
+        modes = {"samples": self.samples, "batch": self.batch, "seed": self.seed}
+        table = {**self.inputs.table(), **{k: v for k, v in modes.items() if v is not None}}
+        if self.target is not None:
+            if self.test:
+                table["test"] = self.test
+            table["target"] = {"kind": "teacher", **self.target.table()}
+        return table
+
+    def _seed(self, seed: int) -> int:
+        return seed if self.seed is None else self.seed
+
+
+def _check_target(table: Any, problems: Problems) -> Checked | None:
+    if not isinstance(table, Mapping):
+        known = ", ".join(["teacher", *targets])
+        problems.add(f"data.target is missing: expected a table [data.target] with kind {known}")
+        return None
+    if table.get("kind") == "teacher":
+        rest = {key: value for key, value in table.items() if key != "kind"}
+        checked = check(TeacherTable, rest, "data.target", problems)
+    else:
+        checked = check_kind(targets, table, "data.target", problems)
+    if checked is not None and problems.attempt("data.target", checked.build) is None:
+        return None
+    return checked
+
+
+@dataclass(frozen=True)
+class EnergySection:
+    """``[energy]``: the loss of the risk, the weight of every regulariser, the temperature."""
+
+    loss: str = "squared"
+    temperature: float = 0.0
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def check(cls, table: Table, problems: Problems) -> EnergySection | None:
+        """Check the section; None if there are mistakes."""
+        known = ["loss", "temperature", *regularisers]
+        before = len(problems.sentences)
+        numbers = {key: value for key, value in table.items() if key != "loss"}
+        for key, value in numbers.items():
+            if key not in known:
+                problems.add(unknown_key("energy", key, known))
+            elif isinstance(value, bool) or not isinstance(value, (int, float)):
+                problems.add(str(InvalidInput(f"energy.{key}", value, "a number ≥ 0")))
+            else:
+                problems.attempt("energy", require_nonnegative, key, value)
+        loss = table.get("loss", "squared")
+        problems.attempt("energy", losses.__getitem__, loss)
+        if len(problems.sentences) > before:
+            return None
+        temperature = float(numbers.pop("temperature", 0.0))
+        return cls(loss, temperature, {k: float(v) for k, v in numbers.items()})
+
+    def build(self, risk: Risk) -> Functional:
+        """The energy as a functional."""
+        energy: Functional = risk
+        for name, weight in self.weights.items():
+            energy = energy + weight * regularisers[name]()
+        return energy + self.temperature * Entropy() if self.temperature else energy
+
+    def table(self) -> Table:
+        """The section again, with all defaults."""
+        return {"loss": self.loss, "temperature": self.temperature, **self.weights}
+
+
+@dataclass(frozen=True)
+class RunSection:
+    """``[run]``: how long, from which seeds, what is looked at and kept.
+
+    Parameters
+    ----------
+    until : float
+        Final time.
+    seed : int
+        Decides the start, the noise, and the data where these are drawn.
+    seeds : int or list of int
+        Several replicas: that many seeds from ``seed`` on, or the given ones.
+    observe : list
+        Names of observables, or tables with kind and arguments.
+    observe_when, frames : table or list
+        Schedules, as in `meanfield.schedules.schedule`.
+    baseline : str
+        A classical method to fit on the same data, for comparison.
+    title : str
+    """
+
+    until: float
+    seed: int = 0
+    seeds: int | list[int] = 1
+    observe: list[Any] = field(default_factory=lambda: ["energy"])
+    observe_when: dict[str, Any] | list[float] = field(default_factory=lambda: {"evenly": 201})
+    frames: dict[str, Any] | list[float] = field(default_factory=lambda: {"evenly": 21})
+    baseline: str = ""
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        require_positive("until", self.until)
+        for seed in self.all_seeds:
+            random.check_seed(seed)
+        require(len(set(self.all_seeds)) == len(self.all_seeds) > 0, "seeds", self.seeds,
+                "a whole number ≥ 1, or a list of different seeds")
+        for key in ("observe_when", "frames"):
+            try:
+                schedule(getattr(self, key))
+            except InvalidInput as error:
+                raise error.within(key) from None
+        if self.baseline:
+            _ = baselines[self.baseline]
+
+    @classmethod
+    def check(cls, table: Table, problems: Problems) -> RunSection | None:
+        """Check the section; None if there are mistakes."""
+        checked = check(cls, table, "run", problems)
+        if checked is None or problems.attempt("run", checked.build) is None:
+            return None
+        observe = []
+        for entry in checked.arguments["observe"]:
+            spec = {"kind": entry} if isinstance(entry, str) else entry
+            if not isinstance(spec, Mapping):
+                problems.add(str(InvalidInput("run.observe", entry, "a name or a table with kind")))
+                continue
+            found = check_kind(observables, spec, "run.observe", problems)
+            if found is not None and problems.attempt("run.observe", found.build) is not None:
+                observe.append(found)
+        return cls(**{**checked.arguments, "observe": observe})
+
+    @property
+    def all_seeds(self) -> list[int]:
+        """One seed for each replica."""
+        if isinstance(self.seeds, list):
+            return self.seeds
+        return [self.seed + i for i in range(self.seeds)]
+
+    def fit_baseline(self, flow: Flow) -> Mapping[str, float]:
+        """Scores of the baseline on the data of a flow's risk."""
+        for _, term in flow.energy.terms():
+            if isinstance(term, Risk):
+                return baselines[self.baseline]().scores(term)
+        raise MeanfieldError("run.baseline needs a risk in the energy")
+
+    def table(self) -> Table:
+        """The section again, with all defaults."""
+        table = {
+            key: plain(getattr(self, key))
+            for key in ("until", "seed", "seeds", "observe_when", "frames", "baseline")
+        }
+        table["observe"] = [checked.table() for checked in self.observe]
+        return table

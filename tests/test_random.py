@@ -1,0 +1,164 @@
+"""Noise as a function of (seed, stream, step, particle)."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from meanfield import random
+from meanfield.errors import InvalidInput
+from meanfield.kernels import compile as compiling
+from meanfield.kernels.philox import philox
+from meanfield.random import Stream
+from tests.conftest import size
+
+words = st.integers(0, 2**64 - 1)
+seeds = st.integers(0, 2**63 - 1)
+streams = st.sampled_from(Stream)
+
+# philox4x64, 10 rounds: counter, key and output in the file kat_vectors of Random123 (Salmon et
+# al. 2011).
+KNOWN_ANSWERS = [
+    (
+        "0000000000000000 0000000000000000 0000000000000000 0000000000000000",
+        "0000000000000000 0000000000000000",
+        "16554d9eca36314c db20fe9d672d0fdc d7e772cee186176b 7e68b68aec7ba23b",
+    ),
+    (
+        "ffffffffffffffff ffffffffffffffff ffffffffffffffff ffffffffffffffff",
+        "ffffffffffffffff ffffffffffffffff",
+        "87b092c3013fe90b 438c3c67be8d0224 9cc7d7c69cd777b6 a09caebf594f0ba0",
+    ),
+    (
+        "243f6a8885a308d3 13198a2e03707344 a4093822299f31d0 082efa98ec4e6c89",
+        "452821e638d01377 be5466cf34e90c6c",
+        "a528f45403e61d95 38c72dbd566e9788 a5a1610e72fd18b5 57bd43b5e52b7fe6",
+    ),
+]
+
+
+def _block(counter: list[int], key: list[int]) -> list[int]:
+    with np.errstate(over="ignore"):
+        return [int(word) for word in philox(*map(np.uint64, counter), *map(np.uint64, key))]
+
+
+def _numpy_words(seed: int, stream: int, step: int, particle: int, count: int) -> np.ndarray:
+    """The random words of a particle, by NumPy's own generator."""
+    # NumPy counts up before it generates: begin one below (0, particle, step, 0).
+    before = (particle << 64 | step << 128) - 1
+    source = np.random.Philox(key=seed | stream << 64, counter=before % 2**256)
+    return source.random_raw(count)
+
+
+@pytest.mark.parametrize(("counter", "key", "expected"), KNOWN_ANSWERS)
+def test_known_answers_of_random123(counter, key, expected):
+    counter, key, expected = ([int(w, 16) for w in text.split()] for text in (counter, key, expected))
+    assert _block(counter, key) == expected
+
+
+@given(st.tuples(words, words, words, words), st.tuples(words, words))
+def test_is_the_generator_behind_numpy(counter, key):
+    number = sum(word << 64 * place for place, word in enumerate(counter))
+    source = np.random.Philox(key=key[0] | key[1] << 64, counter=(number - 1) % 2**256)
+    assert _block(list(counter), list(key)) == source.random_raw(4).tolist()
+
+
+@given(seeds, streams, st.integers(0, 2**40), st.integers(1, 9))
+def test_uniform_numbers_are_the_words_in_the_unit_interval(seed, stream, step, width):
+    rows = random.uniform(seed, stream, step, (3, width))
+    for particle, row in enumerate(rows):
+        high = _numpy_words(seed, stream, step, particle, width) >> np.uint64(11)
+        assert row.tolist() == [(int(word) + 0.5) / 2**53 for word in high]
+
+
+@given(seeds, streams, st.integers(0, 2**40), st.integers(1, 9))
+def test_normal_numbers_are_pairs_of_uniform_ones_in_polar_form(seed, stream, step, width):
+    even = width + width % 2
+    uniform = random.uniform(seed, stream, step, (3, even))
+    radius, angle = np.sqrt(-2 * np.log(uniform[:, ::2])), 2 * np.pi * uniform[:, 1::2]
+    pairs = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=2)
+    expected = pairs.reshape(3, even)[:, :width]
+    np.testing.assert_allclose(
+        random.normal(seed, stream, step, (3, width)), expected, rtol=1e-13, atol=1e-15
+    )
+
+
+def test_moments_of_the_normal_law():
+    x = random.normal(11, Stream.LANGEVIN, 0, (size(100_000, 500), 4))
+    # Mean, variance, third and fourth moment of N(0, 1), with the variances of their estimates.
+    for power, moment, variance in ((1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96)):
+        error = np.sqrt(variance / len(x))
+        found = np.mean(x**power, axis=0)
+        assert np.all(np.abs(found - moment) < 4 * error)
+    variance, error = np.mean(x**2, axis=0), np.sqrt(2 / len(x))
+    for wrong in (0.5, 2.0):
+        assert np.all(np.abs(variance - wrong) > size(20, 5) * error)
+    correlation = np.corrcoef(x.T)[np.triu_indices(4, 1)]
+    assert np.all(np.abs(correlation) * np.sqrt(len(x)) < 4)
+    assert stats.kstest(x.ravel(), "norm").pvalue > 1e-3
+    assert stats.kstest(1.05 * x.ravel(), "norm").pvalue < size(1e-3, 1.0)
+
+
+def test_moments_of_the_uniform_law():
+    x = random.uniform(11, Stream.INITIAL, 0, (size(100_000, 500), 2)).ravel()
+    assert 0 < x.min() < x.max() < 1
+    assert stats.kstest(x, "uniform").pvalue > 1e-3
+
+
+@pytest.mark.parametrize(
+    "other",
+    [(5, Stream.LANGEVIN, 8), (5, Stream.INITIAL, 7), (6, Stream.LANGEVIN, 7)],
+    ids=["step", "stream", "seed"],
+)
+def test_other_steps_streams_and_seeds_are_independent(other):
+    shape = (size(50_000, 400), 2)
+    first, second = random.normal(5, Stream.LANGEVIN, 7, shape), random.normal(*other, shape)
+    for columns in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        x, y = first[:, columns[0]], second[:, columns[1]]
+        for shift in (0, 1):  # a stream shifted by one particle would be noticed too
+            products = x[shift:] * y[: len(y) - shift]
+            assert abs(products.sum()) < 4 * np.sqrt(len(products))
+            squares = (x[shift:] ** 2 - 1) * (y[: len(y) - shift] ** 2 - 1)
+            assert abs(squares.sum()) < 4 * 2 * np.sqrt(len(squares))
+
+
+@given(seeds, st.integers(0, 2**30), st.integers(1, 20), st.integers(0, 20), st.integers(1, 9))
+def test_a_row_does_not_depend_on_the_number_of_rows(seed, step, count, more, width):
+    few = random.normal(seed, Stream.LANGEVIN, step, (count, width))
+    many = random.normal(seed, Stream.LANGEVIN, step, (count + more, width))
+    assert np.array_equal(few, many[:count])
+
+
+@pytest.mark.parametrize("draw", [random.normal, random.uniform])
+def test_threads_change_no_bit(draw):
+    before = compiling.threads()
+    try:
+        found = []
+        for count in (1, 2, 3, 4):
+            compiling.set_threads(count)
+            found.append(draw(3, Stream.LANGEVIN, 9, (size(5001, 11), 3)))
+    finally:
+        compiling.set_threads(before)
+    assert all(np.array_equal(found[0], other) for other in found[1:])
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 1.5, True, "7", None])
+def test_a_seed_is_a_whole_number(seed):
+    with pytest.raises(InvalidInput, match=r"^seed = .*: expected a whole number in \[0, 2\^63\)$"):
+        random.normal(seed, Stream.INITIAL, 0, (1, 1))
+    with pytest.raises(InvalidInput, match="^seed = "):
+        random.generator(seed, Stream.DATA)
+
+
+def test_a_generator_is_a_function_of_seed_stream_and_step():
+    def draw(*key):
+        return random.generator(*key).standard_normal(4).tolist()
+
+    assert draw(1, Stream.DATA, 2) == draw(1, Stream.DATA, 2)
+    keys = [(1, Stream.DATA, 2), (2, Stream.DATA, 2), (1, Stream.BATCH, 2), (1, Stream.DATA, 3)]
+    assert len({tuple(draw(*key)) for key in keys}) == len(keys)
+
+
+def test_streams_have_numbers_of_their_own():
+    assert len({int(stream) for stream in Stream}) == len(Stream.__members__)
