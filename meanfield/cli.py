@@ -206,8 +206,9 @@ def _silent(_: str) -> None:
 def _announce_compilation(say: Callable[[str], None]) -> None:
     from meanfield.kernels.compile import log
 
-    def listener(name: str) -> None:
-        say(f"compiling {name} for this machine (once; kept for the next run) …")
+    def listener(_: str) -> None:
+        log.listener = None
+        say("compiling kernels for this machine: half a minute at most, kept for the next run …")
 
     log.listener = listener
 

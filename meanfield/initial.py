@@ -61,15 +61,15 @@ class _Independent(Initial):
             require(bool(np.isfinite(value)), f"mean.{block}", value, "a finite number")
 
     @abstractmethod
-    def _standard(self, seed: int, shape: tuple[int, int]) -> Array:
-        """Independent entries of the standard law."""
+    def _standard(self, seed: int, layout: Layout) -> Array:
+        """Particles (N, p) from the law of scale 1 and mean 0."""
 
     def draw(self, layout: Layout, seed: int) -> Ensemble:
         for key in ("scale", "mean", "signs"):
             for block in getattr(self, key):
                 known = ", ".join(layout.blocks)
                 require(block in layout.blocks, f"{key}.{block}", block, f"a block of {known}")
-        position = self._standard(seed, (self.count, layout.width))
+        position = self._standard(seed, layout)
         for block in self.signs:
             columns = layout.columns(block)
             position[:, columns] = np.sign(position[:, columns])
@@ -82,8 +82,8 @@ class _Independent(Initial):
 class NormalInit(_Independent):
     """Independent normal entries, with a standard deviation (``scale``) and mean for each block."""
 
-    def _standard(self, seed: int, shape: tuple[int, int]) -> Array:
-        return random.normal(seed, Stream.INITIAL, 0, shape)
+    def _standard(self, seed: int, layout: Layout) -> Array:
+        return random.normal(seed, Stream.INITIAL, 0, (self.count, layout.width))
 
 
 @initials.register("uniform")
@@ -91,8 +91,8 @@ class NormalInit(_Independent):
 class UniformInit(_Independent):
     """Independent uniform entries in [mean - scale, mean + scale] of each block."""
 
-    def _standard(self, seed: int, shape: tuple[int, int]) -> Array:
-        return 2.0 * random.uniform(seed, Stream.INITIAL, 0, shape) - 1.0
+    def _standard(self, seed: int, layout: Layout) -> Array:
+        return 2.0 * random.uniform(seed, Stream.INITIAL, 0, (self.count, layout.width)) - 1.0
 
 
 @initials.register("sphere")
@@ -100,17 +100,13 @@ class UniformInit(_Independent):
 class SphereInit(_Independent):
     """Vector blocks uniform on the sphere of radius ``scale``; single columns are ±scale."""
 
-    def _standard(self, seed: int, shape: tuple[int, int]) -> Array:
-        return random.normal(seed, Stream.INITIAL, 0, shape)
-
-    def draw(self, layout: Layout, seed: int) -> Ensemble:
-        position = self._standard(seed, (self.count, layout.width))
+    def _standard(self, seed: int, layout: Layout) -> Array:
+        position = random.normal(seed, Stream.INITIAL, 0, (self.count, layout.width))
         for block in layout.blocks:
             columns = layout.columns(block)
             norm = np.linalg.norm(position[:, columns], axis=1, keepdims=True)
             position[:, columns] /= norm
-        scale = layout.spread(self.scale, default=1.0)
-        return Ensemble(position * scale + layout.spread(self.mean, 0.0), layout=layout)
+        return position
 
 
 @initials.register("quantiles")

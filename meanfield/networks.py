@@ -106,6 +106,8 @@ class TwoLayer:
             require(False, "a", np.shape(a), f"the shape {shape}")
         columns = [outer, inner]
         if self.bias:
+            shape = np.shape(b)
+            require(shape in ((), (count,)), "b", shape, f"the shape ({count},)")
             columns.append(np.broadcast_to(np.asarray(b, dtype=float), (count,))[:, None])
         else:
             require(not np.any(b), "b", b, "no biases, as the network has bias = false")

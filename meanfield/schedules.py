@@ -39,7 +39,7 @@ class Grid:
     @property
     def total(self) -> int:
         """Number of steps. A remainder below 1e-9 of a step is rounding, not a step."""
-        return max(1, math.ceil(self.until / self.step - 1e-9))
+        return max(1, _round_up(self.until / self.step))
 
     def time(self, step: int) -> float:
         """Time after a number of steps: a product, so that no error adds up."""
@@ -51,7 +51,12 @@ class Grid:
 
     def first_step_at(self, time: float) -> int:
         """The first step at or after a time."""
-        return min(self.total, max(0, math.ceil(time / self.step - 1e-9)))
+        return min(self.total, max(0, _round_up(time / self.step)))
+
+
+def _round_up(ratio: float) -> int:
+    """The next whole number, unless the remainder is no more than rounding."""
+    return math.ceil(ratio - 1e-9 - 1e-14 * ratio)
 
 
 class Schedule(ABC):
@@ -120,7 +125,7 @@ class Spaced(Schedule):
 
     def steps(self, grid: Grid) -> set[int]:
         if self.logarithmic:
-            points = np.geomspace(1, grid.total, self.count - 1)
+            points = np.geomspace(grid.total, 1, self.count - 1)
         else:
             points = np.linspace(0, grid.total, self.count)
         return {0, *(int(step) for step in np.rint(points))}

@@ -155,6 +155,7 @@ def simulate_replicas(
     others
         As in `simulate`.
     """
+    begin, compiled = time.perf_counter(), compile_log.seconds
     grid = Grid(scheme.step, until)
     first = problems[0]()
     ends = {0, grid.total}
@@ -172,7 +173,6 @@ def simulate_replicas(
     )
     recorder = Recorder(out, plan, force)
     timer = Timer()
-    begin, compiled = time.perf_counter(), compile_log.seconds
     status, reason, steps = "failed", "an error stopped the run", 0
     try:
         for replica in range(len(seeds)):

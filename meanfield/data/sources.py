@@ -110,7 +110,7 @@ class FileData(_Prepared):
         require(self.task in known, "task", self.task, f"one of {', '.join(known)}")
         require(len(self.target) > 0, "target", self.target, "the name of a column")
         names = [*self._targets, *self.features]
-        require(len(set(names)) == len(names), "features", names, "every column once, target or not")
+        require(len(set(names)) == len(names), "features", names, "target and features all different")
 
     def resolved(self, base: Path) -> FileData:
         """The same source with an absolute path; a relative one starts at `base`."""
@@ -285,7 +285,9 @@ def _numbers(name: str, column: Column) -> Array:
     table = column.reshape(len(column), -1)
     if table.dtype.kind not in "biuf":
         entry, row = _first_without_number(table)
-        raise FileProblem(f"column {name!r} is not numeric: {entry!r} in row {row} (the first is 1)")
+        raise FileProblem(
+            f"column {name!r} is not numeric: {entry!r} in row {row} (the first is 1)"
+        )
     values = table.astype(float)
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):

@@ -101,7 +101,8 @@ class Sum(Functional):
         return list(self._weighted)
 
     def evaluate(self, ensemble: Ensemble) -> Evaluation:
-        value, parts = 0.0, {}
+        value = 0.0
+        parts: dict[str, float] = {}
         variation, gradient = np.zeros(len(ensemble)), np.zeros_like(ensemble.position)
         for weight, term in self._weighted:
             found = term.evaluate(ensemble)

@@ -37,7 +37,9 @@ class Entropy(Functional):
         """Estimate of ∫ ρ log ρ over the coordinates that move; needs equal masses."""
         n, k = len(ensemble), self.neighbour
         if not np.allclose(ensemble.mass, 1.0 / n) or n <= k:
-            raise Unsupported(f"the entropy estimate needs equal masses and more than {k} particles")
+            raise Unsupported(
+                f"the entropy estimate needs equal masses and more than {k} particles"
+            )
         frozen = ensemble.layout.spread(dict.fromkeys(ensemble.layout.frozen, 0.0), default=1.0)
         points = ensemble.position[:, frozen > 0]
         d = points.shape[1]
@@ -49,7 +51,8 @@ class Entropy(Functional):
 
     def evaluate(self, ensemble: Ensemble) -> Evaluation:
         raise Unsupported(
-            "the entropy has no gradient on particles: the flow 'langevin' turns its weight into noise"
+            "the entropy has no gradient on particles: "
+            "the flow 'langevin' turns its weight into noise"
         )
 
     def __repr__(self) -> str:

@@ -93,7 +93,8 @@ class GaussianRisk:
                 outer += weight * potential
                 inner += weight * (d_mean[:, None] * mean + whitened @ root.T)
                 bias += weight * d_mean
-        return Pull(*(self._factor * part for part in (value, outer, inner, bias)))
+        factor = self._factor
+        return Pull(factor * value, factor * outer, factor * inner, factor * bias)
 
 
 class TeacherAttraction:
@@ -152,24 +153,29 @@ class SingleIndexAttraction:
     def __init__(self, network: TwoLayer, target: SingleIndex, dim: int) -> None:
         self._activation = network.activation
         factorials = [math.factorial(k) for k in range(len(target.link))]
+        self._power = float(np.sum(target.link**2))
         self._link = target.link / np.sqrt(factorials)
         self._direction = target.vector(dim) / np.linalg.norm(target.vector(dim))
 
     def __call__(
         self, number: int, seen: Projected, a: Array, mean: Array, root: Array
     ) -> tuple[Array, Array, Array]:
-        top = len(self._link) - 1
-        std = np.where(seen.s > 0, seen.s, np.finfo(float).tiny**0.25)
-        c = self._activation.hermite(seen.m, std, top + 2)
+        k = np.arange(len(self._link))
+        c = self._activation.hermite(seen.m, seen.s, len(k) + 1)
+        # The coefficients of s' are c_{k+1}/s, to all digits; or s'(b) and zeros where w = 0.
+        still = seen.s == 0
+        slopes = c[:, 1:] / np.where(still, 1.0, seen.s)[:, None]
+        slopes[still, 0] = elementwise.mean(self._activation, seen.m[still], seen.s[still])[1]
+        c = c[:, : len(k)]
         direction = root.T @ self._direction
         t = seen.n @ direction
-        k = np.arange(top + 1)
         powers = t[:, None] ** k
-        value = powers * c[:, : top + 1] @ self._link
-        slope = powers * c[:, 1 : top + 2] @ self._link / std
-        along = powers * (c[:, 2:] + k * c[:, : top + 1]) @ self._link / std
-        lower = np.where(k > 0, k * t[:, None] ** np.maximum(k - 1, 0), 0.0)
-        turn = lower * c[:, : top + 1] @ self._link / std
+        lower = k * t[:, None] ** np.maximum(k - 1, 0)
+        before = np.roll(slopes, 1, axis=1)[:, :-1]
+        value = powers * c @ self._link
+        slope = powers * slopes[:, :-1] @ self._link
+        along = powers * (slopes[:, 1:] + k * before) @ self._link
+        turn = lower * before @ self._link
         agreement = -a[:, 0]
         inner = agreement[:, None] * (
             (along - turn * t)[:, None] * seen.n + turn[:, None] * direction
@@ -178,8 +184,7 @@ class SingleIndexAttraction:
 
     def power(self, number: int, mean: Array, root: Array) -> float:
         """E|y|² on one component."""
-        k = np.arange(len(self._link))
-        return float(np.sum(self._link**2 * np.array([math.factorial(int(j)) for j in k])))
+        return self._power
 
 
 def _attraction(network: TwoLayer, law: LabelledLaw) -> Any:
@@ -202,8 +207,10 @@ def _check_homogeneous(network: TwoLayer, law: LabelledLaw) -> None:
     degree = network.activation.homogeneity
     biased = network.bias or (isinstance(law.target, Teacher) and law.target.network.bias)
     if degree is None or biased or not isinstance(law.target, Teacher):
-        raise no_closed_form("inputs on a sphere unless a teacher and the network share a "
-                           "homogeneous activation without bias")
+        raise no_closed_form(
+            "inputs on a sphere unless a teacher and the network share a homogeneous activation "
+            "without bias"
+        )
 
 
 def _sphere_factor(network: TwoLayer, sphere: Sphere) -> float:

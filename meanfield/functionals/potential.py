@@ -44,7 +44,7 @@ class Potential(Linear):
 class Interaction(Functional):
     """½∬ W(θ, θ') dρdρ for the user's symmetric W; the first variation is ∫ W(θ, ·) dρ.
 
-    A particle interacts with itself too, as the measure does: the value contains ½ Σ m_i² W(θ_i, θ_i).
+    A particle interacts with itself too, as the measure does: ½ Σ m_i² W(θ_i, θ_i) is in the value.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def gradient_error(functional: Functional, ensemble: Ensemble, step: float = 1e-
     expected = np.zeros_like(found)
     for i, j in np.ndindex(*found.shape):
         shift = np.zeros_like(found)
-        shift[i, j] = step * max(1.0, abs(ensemble.position[i, j]))
+        shift[i, j] = step * max(1.0, abs(float(ensemble.position[i, j])))
         ahead = functional.value(ensemble.at(ensemble.position + shift))
         behind = functional.value(ensemble.at(ensemble.position - shift))
         expected[i, j] = (ahead - behind) / (2 * shift[i, j] * ensemble.mass[i])

@@ -1,4 +1,4 @@
-"""What a risk does to each neuron, before the layout of its parameters matters; or why it cannot."""
+"""What a risk does to each neuron, before the layout of its parameters matters; or why not."""
 
 from __future__ import annotations
 

@@ -23,27 +23,30 @@ LANES = 32  # sources treated together, one in each lane of the vector unit
 
 
 @jit(reorder=True)
-def _block(share, sign, even1, odd1, d_even1, d_odd1, even2, odd2, a1, c2, outer, slope, before):
+def _block(
+    share, sign, even1, odd1, d_even1, d_odd1, even2, odd2, a1, c2, outer, slope, back, before
+):
     """One target against a few sources, for one product over coordinates."""
-    lanes = even2.shape[1]
-    product = np.ones(lanes)
+    product = np.ones(LANES)
     for j in range(even2.shape[0]):
         even, odd = even1[j], sign * odd1[j]
-        for q in range(lanes):
+        for q in range(LANES):
             before[j, q] = product[q]
             product[q] *= even * even2[j, q] + odd * odd2[j, q]
-    after = np.zeros(lanes)
+    after = np.zeros(LANES)
     for k in range(a1.shape[0]):
         total = 0.0
-        for q in range(lanes):
+        for q in range(LANES):
             total += c2[k, q] * product[q]
             after[q] += share * a1[k] * c2[k, q]
         outer[k] += share * total
-    for j in range(even2.shape[0] - 1, -1, -1):
+    # Backwards, but in an order read from memory: a descending index is not vectorised.
+    for r in range(even2.shape[0]):
+        j = back[r]
         even, odd = even1[j], sign * odd1[j]
         d_even, d_odd = d_even1[j], sign * d_odd1[j]
         total = 0.0
-        for q in range(lanes):
+        for q in range(LANES):
             total += before[j, q] * after[q] * (d_even * even2[j, q] + d_odd * odd2[j, q])
             after[q] *= even * even2[j, q] + odd * odd2[j, q]
         slope[j] += total
@@ -51,15 +54,22 @@ def _block(share, sign, even1, odd1, d_even1, d_odd1, even2, odd2, a1, c2, outer
 
 @jit(parallel=True)
 def _products(share, sign, even1, odd1, d_even1, d_odd1, even2, odd2, a, c, outer, slope):
+    back = np.arange(even1.shape[1])[::-1].copy()
     for i in prange(even1.shape[0]):
         before = np.empty((even1.shape[1], LANES))
-        for start in range(0, even2.shape[1], LANES):
-            stop = min(even2.shape[1], start + LANES)
+        for q in range(even2.shape[0]):
             _block(
                 *(share, sign, even1[i], odd1[i], d_even1[i], d_odd1[i]),
-                *(even2[:, start:stop], odd2[:, start:stop], a[i], c[:, start:stop]),
-                *(outer[i], slope[i], before),
+                *(even2[q], odd2[q], a[i], c[q], outer[i], slope[i], back, before),
             )
+
+
+def _lanes(rows: Array) -> Array:
+    """Rows (M, p) in blocks (ceil(M / LANES), p, LANES), filled up with zeros."""
+    blocks = -(-len(rows) // LANES)
+    filled = np.zeros((blocks * LANES, rows.shape[1]))
+    filled[: len(rows)] = rows
+    return np.ascontiguousarray(filled.reshape(blocks, LANES, -1).transpose(0, 2, 1))
 
 
 class Averages(ABC):
@@ -110,8 +120,9 @@ class _Products(Averages):
         self, targets: Array, target_weights: Array, sources: Array, source_weights: Array
     ) -> tuple[Array, Array]:
         parts = self._parts(targets)
-        theirs = [np.ascontiguousarray(part.T) for part in self._parts(sources)[:2]]
-        weights = np.ascontiguousarray(target_weights), np.ascontiguousarray(source_weights.T)
+        even, odd, _, _ = self._parts(sources)
+        theirs = _lanes(even), _lanes(odd)
+        weights = np.ascontiguousarray(target_weights), _lanes(source_weights)
         outer, inner = np.zeros(target_weights.shape), np.zeros(targets.shape)
         for sign, share in zip((1.0, -1.0), self.shares, strict=True):
             if share:

@@ -1,9 +1,15 @@
-"""Gaussian averages by the trapezoid rule, for activations without closed forms.
+"""Gaussian averages by the trapezoid rule, for smooth activations of one's own.
+
+A class whose ``evaluate`` is compiled gains population risks by two lines::
+
+    quadrature = True
+    pair, mean = map(staticmethod, (gaussian_pair(_evaluate), gaussian_mean(_evaluate)))
 
 The rule converges exponentially for functions that are analytic in a strip around the reals: for
 poles at distance pi/2 or more (tanh and all its relatives) and a standard deviation s, the error
 is about exp(-pi^2 / (s h)) at spacing h, so that about 65 points for each unit of s reach machine
-precision, far fewer than Gauss-Hermite nodes would need. Not for functions with kinks.
+precision, far fewer than Gauss-Hermite nodes would need. The cost of a pair grows like s1 s2.
+Not for functions with kinks.
 
 References
 ----------

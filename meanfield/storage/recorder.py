@@ -101,6 +101,9 @@ class Recorder:
         self.file["provenance"].attrs.update(plan.attributes)
         self._axes("frames", {MAIN_AXIS: plan.frames})
         self._axes("observables", plan.axes)
+        if len(plan.seeds) > 1:
+            for group in ("frames", "observables", "state"):
+                self._scale(group, "seed", list(plan.seeds))
         self._reached: dict[str, int] = {}
         self._waiting: dict[tuple[int, str, str], tuple[int, list[Array]]] = {}
 
@@ -119,8 +122,6 @@ class Recorder:
             name = axis.replace(MAIN_AXIS, "step", 1)
             count = target.create_dataset(name, data=steps, maxshape=(None,), chunks=True)
             count.dims[0].attach_scale(scale)
-        if len(self.plan.seeds) > 1:
-            self._scale(group, "seed", list(self.plan.seeds))
 
     def _scale(self, group: str, name: str, values: Any) -> h5py.Dataset:
         target = self.file[group]

@@ -1,9 +1,13 @@
 """Averages over Gaussian inputs and their gradients, against nested quadrature."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from meanfield.activations import make
 from meanfield.kernels.population import Projected, interact
+from meanfield.kernels.quadrature import gaussian_mean, gaussian_pair
 from tests.references import DEFINITIONS, average, interaction
 
 every = pytest.mark.parametrize("case", DEFINITIONS, ids=lambda case: str(case.activation))
@@ -36,8 +40,6 @@ def random_pair(seed, dim, size, bias):
 )
 def test_kernel_and_gradients(case, dim, size, bias):
     activation = case.activation
-    if activation.quadrature and bias not in (0.7, 1.0):
-        pytest.skip("two cases are enough for a rule that is the same for all")
     neurons = random_pair(len(case.kind) + 10 * dim, dim, size, bias)
     value, grad, d_bias = kernel(activation, *neurons)
     value_, grad_, d_bias_ = interaction(case, *neurons)
@@ -45,6 +47,31 @@ def test_kernel_and_gradients(case, dim, size, bias):
     assert abs(value - value_) < 1e-11 * scale
     assert np.abs(grad - grad_).max() < 1e-11 * scale
     assert abs(d_bias - d_bias_) < 1e-11 * scale
+
+
+@pytest.mark.parametrize("kind", ["tanh", "sigmoid", "softplus", "silu", "gelu", "erf"])
+def test_large_weights(kind):
+    """Activations are steps and ramps on the scale of the pre-activations, with many cuts."""
+    (case,) = (c for c in DEFINITIONS if c.kind == kind)
+    case = dataclasses.replace(case, kinks=tuple(range(-20, 21)))
+    neurons = random_pair(3, 3, 150.0, 40.0)
+    value, grad, d_bias = kernel(case.activation, *neurons)
+    value_, grad_, d_bias_ = interaction(case, *neurons)
+    assert value == pytest.approx(value_, rel=1e-11)
+    assert np.linalg.norm(grad - grad_) < 1e-11 * np.linalg.norm(grad_)
+    assert d_bias == pytest.approx(d_bias_, rel=1e-11)
+
+
+@pytest.mark.parametrize("kind", ["tanh", "softplus"])
+def test_trapezoid_rule_agrees(kind):
+    """The rule for activations of one's own, on activations that we know otherwise."""
+    activation = make(kind)
+    p, pair = activation.parameters, gaussian_pair(activation.evaluate)
+    for neurons in [(0.3, 1.0, -0.8, 0.7, 0.6, 0.8), (-1.0, 2.0, 0.4, 0.1, -0.8, 0.6)]:
+        np.testing.assert_allclose(pair(p, *neurons), activation.pair(p, *neurons), atol=1e-12)
+    for m, s in [(0.3, 1.7), (-2.0, 0.2), (0.4, 0.0)]:
+        mean = gaussian_mean(activation.evaluate)(p, m, s)
+        np.testing.assert_allclose(mean, activation.mean(p, m, s), atol=1e-12)
 
 
 @every
@@ -78,8 +105,6 @@ def test_mean_without_spread_is_the_function(case):
 def test_diagonal(case):
     """The kernel of a neuron with itself, whose gradient is twice the one in the first argument."""
     activation, w, mean = case.activation, np.array([0.9, -0.5]), np.array([0.2, 0.4])
-    if activation.quadrature and activation.kind != "tanh":
-        pytest.skip("one is enough")
     value, grad, d_bias = kernel(activation, w, 0.3, w, 0.3, mean, np.eye(2))
     m, s = w @ mean + 0.3, np.linalg.norm(w)
 

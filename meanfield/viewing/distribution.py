@@ -1,0 +1,263 @@
+"""The distribution of the neurons at chosen times, on common axes."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from meanfield.arrays import Array
+from meanfield.ensemble import Ensemble
+from meanfield.errors import InvalidInput, UnknownName, require
+from meanfield.viewing import style
+from meanfield.viewing.projections import Projection, influence, projections
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from meanfield.storage import Run
+
+MANY = 2000  # from so many particles on, a plane shows their density
+MOST_MARKERS = 10_000
+SHARP = 500  # more markers than this become pixels in a vector file, which would be huge
+
+
+def distribution(
+    run: Run,
+    times: Sequence[float] | None = None,
+    axes: Axes | Sequence[Axes] | Array | None = None,
+    projection: str | None = None,
+) -> list[Axes]:
+    """Draw the particles at chosen times, on axes with common limits.
+
+    Parameters
+    ----------
+    run : Run
+        Of several seeds, the one its ``frames`` show: see ``run.replica``.
+    times : sequence of float, optional
+        The nearest frames are drawn. Default: the first, the middle and the last frame.
+    axes : Axes or sequence of Axes, optional
+        One for each time; a density also takes a single one for all times. Default: a new figure.
+    projection : str, optional
+        * ``density``: the one coordinate that moves.
+        * ``plane``: (|w|, a) of neurons, else the first two coordinates; an area or a colour
+          stands for mass.
+        * ``norm``: the density of |w|, where a does not move.
+        * ``weights``: w in the plane, from three dimensions on projected on the two principal
+          axes of the last frame; the area of a marker is proportional to m |a| |w|, and
+          full and hollow tell the sign of a.
+
+        Default: the first of these that suits the run.
+
+    Returns
+    -------
+    list of Axes
+        Those drawn on.
+
+    Raises
+    ------
+    UnknownName
+        If the projection does not suit the run.
+    InvalidInput
+        If there are fewer axes than times, or the run has no frames.
+    """
+    frames = readable_frames(run)
+    require(len(frames) > 0, "frames", 0, "a run in which this seed has frames")
+    found = projections(frames[0], frames[-1])
+    if projection is not None and projection not in found:
+        raise UnknownName("projection", projection, found)
+    chosen = found[projection or next(iter(found))]
+    shown = frames.moments() if times is None else [frames.at(time) for time in times]
+    require(len(shown) > 0, "times", times, "at least one time")
+    if axes is None:
+        targets = style.new_axes(1 if len(chosen.labels) == 1 else len(shown))
+    else:
+        targets = list(np.ravel(np.asarray(axes, dtype=object)))
+    overlaid = len(chosen.labels) == 1 and len(targets) == 1
+    expected = f"{len(shown)} axes, one for each time"
+    require(overlaid or len(targets) >= len(shown), "axes", len(targets), expected)
+    return draw(chosen, shown, targets)
+
+
+class ReadableFrames:
+    """The frames of a run up to where it, or this seed of it, stopped."""
+
+    def __init__(self, run: Run) -> None:
+        self._frames = run.frames
+        count = len(self._frames)
+        # A seed that stopped early leaves empty frames, all at the end: look for the first one.
+        if count and not self._finite(count - 1):
+            count = bisect.bisect_left(range(count), True, key=lambda i: not self._finite(i))
+        self._count = count
+
+    def _finite(self, index: int) -> bool:
+        try:
+            self._frames[index]
+        except InvalidInput:
+            return False
+        return True
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> Ensemble:
+        return self._frames[range(self._count)[index]]
+
+    def at(self, time: float) -> Ensemble:
+        """The frame nearest to a time."""
+        return self[int(np.abs(self._frames.times[: self._count] - time).argmin())]
+
+    def moments(self) -> list[Ensemble]:
+        """The first, the middle and the last frame; fewer where they are the same."""
+        last = self._count - 1
+        return [self[i] for i in sorted({0, (last + 1) // 2, last})]
+
+
+def readable_frames(run: Run) -> ReadableFrames:
+    """The frames of a run that hold finite numbers."""
+    return ReadableFrames(run)
+
+
+def draw(projection: Projection, frames: Sequence[Ensemble], axes: Sequence[Axes]) -> list[Axes]:
+    """Draw frames: a density into one or several axes, a plane into one for each frame."""
+    points = [projection.points(frame) for frame in frames]
+    limits = common_limits(points, projection)
+    used = list(axes[: len(frames)])
+    if len(projection.labels) == 1:
+        _densities(frames, points, limits[0], used)
+    elif projection.neurons:
+        _neurons(frames, points, used)
+    elif max(map(len, frames)) >= MANY:
+        _hexagons(frames, points, limits, used)
+    else:
+        _particles(frames, points, used)
+    for ax in used:
+        ax.set_xlabel(projection.labels[0])
+        ax.set_xlim(*limits[0])
+        if len(projection.labels) == 2:
+            ax.set_ylabel(projection.labels[1])
+            ax.set_ylim(*limits[1])
+        if projection.equal:
+            ax.set_aspect("equal", adjustable="box")
+    if len(used) == len(frames):
+        for ax, frame in zip(used, frames, strict=True):
+            ax.set_title(moment(frame))
+    return used
+
+
+def moment(frame: Ensemble) -> str:
+    """The time of a frame, as a title."""
+    return f"$t$ = {frame.time:.4g}"
+
+
+def common_limits(points: Sequence[Array], projection: Projection) -> list[tuple[float, float]]:
+    """Limits of each coordinate that hold all points; of one length where units are equal."""
+    stacked = np.clip(np.vstack(points), -1e150, 1e150)
+    low, high = stacked.min(axis=0), stacked.max(axis=0)
+    centre, half = 0.5 * (low + high), 0.53 * (high - low)
+    if projection.equal:
+        half = np.full_like(half, half.max())
+    # A single point gets room around it.
+    half = np.where(half > 1e-9 * np.abs(centre), half, 0.5 * np.maximum(1.0, np.abs(centre)))
+    return [(float(c - h), float(c + h)) for c, h in zip(centre, half, strict=True)]
+
+
+def _densities(
+    frames: Sequence[Ensemble], points: Sequence[Array], limits: tuple[float, float], axes: list[Axes]
+) -> None:
+    bins = int(np.clip(2.5 * max(map(len, frames)) ** (1 / 3), 12, 100))
+    edges = np.linspace(*limits, bins + 1)
+    last = len(frames) - 1
+    for index, (frame, values) in enumerate(zip(frames, points, strict=True)):
+        ax = axes[min(index, len(axes) - 1)]
+        mass, _ = np.histogram(values[:, 0], bins=edges, weights=frame.mass)
+        # The end is a plain black line, and the start a grey area: what happened is in between.
+        if index == 0 and last > 0:
+            look: dict[str, Any] = {"fill": True, "facecolor": "#DDDDDD", "edgecolor": style.GREY}
+        else:
+            look = {**style.line(last - index), "linewidth": 1.3}
+        ax.stairs(mass / np.diff(edges), edges, label=moment(frame), **look)
+    for ax in axes:
+        ax.set_ylabel("density")
+        ax.set_ylim(bottom=0.0)
+    if len(axes) == 1 and last > 0:
+        axes[0].legend()
+
+
+def _particles(frames: Sequence[Ensemble], points: Sequence[Array], axes: list[Axes]) -> None:
+    heaviest = max(float(frame.mass.max()) for frame in frames) or 1.0
+    for ax, frame, xy in zip(axes, frames, points, strict=True):
+        ax.axhline(0.0, color=style.FAINT, linewidth=0.5, zorder=0)
+        area = _largest_area(len(frame)) * 0.5 * frame.mass / heaviest
+        ax.scatter(
+            *xy.T, s=area, color=style.POSITIVE, alpha=0.6, linewidths=0, rasterized=len(xy) > SHARP
+        )
+
+
+def _hexagons(
+    frames: Sequence[Ensemble],
+    points: Sequence[Array],
+    limits: Sequence[tuple[float, float]],
+    axes: list[Axes],
+) -> None:
+    from matplotlib.colors import LogNorm
+
+    drawn = []
+    for ax, frame, xy in zip(axes, frames, points, strict=True):
+        here = frame.mass > 0  # an empty hexagon stays white
+        drawn.append(
+            ax.hexbin(
+                *xy[here].T,
+                C=frame.mass[here],
+                reduce_C_function=np.sum,
+                gridsize=(32, 20),
+                extent=(*limits[0], *limits[1]),
+                cmap=style.DENSITY_MAP,
+                linewidths=0.1,
+            )
+        )
+    masses = np.concatenate([np.asarray(hexagons.get_array()) for hexagons in drawn])
+    largest = float(masses.max())
+    shades = LogNorm(vmin=min(float(masses.min()), 0.5 * largest), vmax=largest)
+    for hexagons in drawn:
+        hexagons.set_norm(shades)
+    figure = axes[-1].get_figure()
+    assert figure is not None
+    figure.colorbar(drawn[-1], ax=axes, label="mass", shrink=0.9, pad=0.02)
+
+
+def _neurons(frames: Sequence[Ensemble], points: Sequence[Array], axes: list[Axes]) -> None:
+    """Markers with area m |a| |w|, relative to the largest of all frames."""
+    strengths = [influence(frame) for frame in frames]
+    strongest = max(float(strength.max()) for strength in strengths)
+    signed = len(range(frames[0].dim)[frames[0].layout.columns("a")]) == 1
+    for ax, frame, xy, strength in zip(axes, frames, points, strengths, strict=True):
+        for draw_line in (ax.axhline, ax.axvline):
+            draw_line(0.0, color=style.FAINT, linewidth=0.5, zorder=0)
+        # Every so many: which particle has which number means nothing, so they are a fair sample.
+        stride = slice(None, None, -(-len(frame) // MOST_MARKERS))
+        share = np.exp(strength[stride] - strongest) if np.isfinite(strongest) else np.ones(1)
+        count = len(xy[stride])
+        area = np.maximum(0.05, _largest_area(count) * np.broadcast_to(share, count))
+        a = frame.a[stride] if signed else np.ones(count)
+        options: dict[str, Any] = {"rasterized": count > SHARP}
+        for mask, label, look in (
+            (a >= 0, "$a$ > 0", {"facecolors": style.POSITIVE, "linewidths": 0, "alpha": 0.6}),
+            (a < 0, "$a$ < 0", {"facecolors": "none", "edgecolors": style.NEGATIVE, "linewidths": 0.7}),
+        ):
+            if mask.any() or (signed and ax is axes[-1]):
+                ax.scatter(*xy[stride][mask].T, s=area[mask], label=label, **look, **options)
+    note = "area: $m\\,|a|\\,|w|$"
+    stride_length = -(-len(frames[-1]) // MOST_MARKERS)
+    if stride_length > 1:
+        note += f"; 1 of {stride_length}"
+    legend = axes[-1].legend(title=note, loc="upper right")
+    for handle in legend.legend_handles:
+        handle.set_sizes([14.0])  # type: ignore[union-attr]
+
+
+def _largest_area(count: int) -> float:
+    """Area of the largest marker in square points, so that all together cover little."""
+    return float(np.clip(900 / np.sqrt(count), 6, 90))

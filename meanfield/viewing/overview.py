@@ -1,0 +1,106 @@
+"""One figure of a run: what it descended, and where its neurons went."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from meanfield.viewing import style
+from meanfield.viewing.distribution import draw, readable_frames
+from meanfield.viewing.files import check_picture, save
+from meanfield.viewing.projections import projections
+from meanfield.viewing.series import draw_panel, panels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from meanfield.storage import Run
+
+COLUMNS = 6  # a row holds one, two or three panels of equal width
+LINE_LENGTH = 130
+
+
+def overview(
+    run: Run,
+    path: str | os.PathLike[str] | None = None,
+    names: str | Sequence[str] | None = None,
+) -> Figure:
+    """Draw the observed series, and the neurons at the start, in the middle and at the end.
+
+    Parameters
+    ----------
+    run : Run
+        Of several seeds, series show all; neurons are those of the seed that ``frames`` show.
+    path : path, optional
+        Also write a PNG, PDF or SVG file, by its ending; an older one is replaced.
+    names : str or sequence of str, optional
+        Only these series. Default: all but moments and the like, which have many columns.
+
+    Returns
+    -------
+    Figure
+        Known to pyplot, so that ``plt.show()`` and notebooks show it, unless it went to a file.
+
+    Raises
+    ------
+    FileProblem
+        If the ending is another one, or the folder does not exist.
+    UnknownName
+        If the run has no such series.
+    """
+    target = None if path is None else check_picture(path)
+    groups = panels(run, names)
+    frames = readable_frames(run)
+    shown = frames.moments() if len(frames) else []
+    pictures = list(projections(frames[0], frames[-1]).values()) if shown else []
+    rows = _rows(groups)
+    heights = [1.9] * len(rows) + [2.5 if picture.equal else 2.1 for picture in pictures]
+    with style.styled():
+        figure = style.new_figure(0.7 + sum(heights or [1.0]), shown=target is None)
+        grid = figure.add_gridspec(max(1, len(heights)), COLUMNS, height_ratios=heights or [1.0])
+        for number, row in enumerate(rows):
+            width = COLUMNS // len(row)
+            for place, group in enumerate(row):
+                ax = figure.add_subplot(grid[number, place * width : (place + 1) * width])
+                draw_panel(run, group, ax, explain=False)
+        for number, picture in enumerate(pictures, start=len(rows)):
+            count = 1 if len(picture.labels) == 1 else len(shown)
+            width = COLUMNS // count
+            axes = [
+                figure.add_subplot(grid[number, place * width : (place + 1) * width])
+                for place in range(count)
+            ]
+            draw(picture, shown, axes)
+        if run.title:
+            # A title is the user's, and may hold a dollar sign.
+            figure.suptitle("\n".join(textwrap.wrap(run.title, 90)), parse_math=False)
+        figure.supxlabel(caption(run, bool(shown)), fontsize=7, color=style.GREY, parse_math=False)
+        if target is not None:
+            save(figure, target)
+    return figure
+
+
+def caption(run: Run, neurons: bool) -> str:
+    """What one has to know to read the figure."""
+    parts = []
+    if neurons:
+        parts.append(f"{len(run.frames[0]):,} particles")
+    if len(run.seeds) > 1:
+        parts.append(f"{len(run.seeds)} seeds: line mean, band min to max")
+        parts.append(f"particles of seed {run.seeds[run._replica]}")
+    if run.status != "finished":
+        parts.append(f"{run.status}: {run.stop_reason}")
+    return "\n".join(textwrap.wrap(" · ".join(parts), LINE_LENGTH))
+
+
+def _rows(groups: list[list[str]]) -> list[list[list[str]]]:
+    """Panels in rows of at most three, the first rows with fewer and so with wider ones."""
+    count = -(-len(groups) // 3)
+    rows, rest = [], groups
+    for left in range(count, 0, -1):
+        size = len(rest) // left
+        rows.append(rest[:size])
+        rest = rest[size:]
+    return rows

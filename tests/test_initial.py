@@ -1,0 +1,184 @@
+"""Where the particles start: the laws, and that they are functions of (seed, particle)."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from meanfield.ensemble import Ensemble, Layout
+from meanfield.errors import InvalidInput, MeanfieldError
+from meanfield.initial import Given, NormalInit, QuantileInit, SphereInit, UniformInit, initials
+from tests.conftest import size
+
+NEURON = Layout({"a": (), "w": (3,), "b": ()})
+RADIAL = Layout({"a": (), "w": (1,)}, frozen=("a",))
+COUNT = size(40_000, 400)
+INDEPENDENT = [NormalInit, UniformInit, SphereInit]
+
+
+def _moments_fit(x, mean, variance, fourth):
+    """Mean and variance of the samples (N, …), within four standard errors."""
+    error = np.sqrt(variance / len(x))
+    assert np.all(np.abs(x.mean(axis=0) - mean) < 4 * error)
+    error = np.sqrt((fourth - variance**2) / len(x))
+    found = ((x - mean) ** 2).mean(axis=0)
+    assert np.all(np.abs(found - variance) < 4 * error)
+    for wrong in (2 * variance, 0.5 * variance):
+        assert np.all(np.abs(found - wrong) > size(20, 2) * error)
+
+
+def test_normal_entries():
+    law = NormalInit(COUNT, scale={"w": 0.5, "b": 0.0}, mean={"w": -2.0, "b": 3.0})
+    start = law.draw(NEURON, 1)
+    _moments_fit(start.a, 0.0, 1.0, 3.0)
+    _moments_fit(start.w, -2.0, 0.25, 3 * 0.25**2)
+    assert np.all(start.b == 3.0)
+    assert stats.kstest(2 * (start.w + 2.0).ravel(), "norm").pvalue > 1e-3
+    correlation = np.corrcoef(start.position[:, :4].T)[np.triu_indices(4, 1)]
+    assert np.all(np.abs(correlation) < 4 / np.sqrt(COUNT))
+
+
+def test_uniform_entries():
+    start = UniformInit(COUNT, scale={"a": 2.0, "w": 0.1}, mean={"a": 1.0}).draw(NEURON, 1)
+    _moments_fit(start.a, 1.0, 4 / 3, 16 / 5)
+    _moments_fit(start.w, 0.0, 0.01 / 3, 1e-4 / 5)
+    assert np.abs(start.a - 1.0).max() < 2.0
+    assert stats.kstest(start.b, "uniform", (-1, 2)).pvalue > 1e-3
+
+
+def test_uniform_on_the_sphere():
+    start = SphereInit(COUNT, scale={"w": 2.0, "a": 0.5}).draw(NEURON, 1)
+    np.testing.assert_allclose(np.linalg.norm(start.w, axis=1), 2.0, rtol=1e-14)
+    # A coordinate of the unit sphere of R^3 is uniform on [-1, 1] (Archimedes).
+    assert stats.kstest(0.5 * start.w[:, 0], "uniform", (-1, 2)).pvalue > 1e-3
+    _moments_fit(start.w, 0.0, 4 / 3, 16 / 5)
+    assert set(np.unique(start.a)) == {-0.5, 0.5}
+    assert abs(np.sign(start.a).sum()) < 4 * np.sqrt(COUNT)
+    assert set(np.unique(start.b)) == {-1.0, 1.0}
+
+
+def test_a_sphere_may_be_shifted():
+    start = SphereInit(5, scale={"w": 2.0}, mean={"w": 7.0}).draw(NEURON, 1)
+    np.testing.assert_allclose(np.linalg.norm(start.w - 7.0, axis=1), 2.0, rtol=1e-13)
+
+
+@pytest.mark.parametrize("law", [NormalInit, UniformInit])
+def test_signs_are_fair_coins(law):
+    start = law(COUNT, scale={"a": 0.3}, signs=("a",)).draw(NEURON, 2)
+    assert set(np.unique(start.a)) == {-0.3, 0.3}
+    assert abs(np.sign(start.a).sum()) < 4 * np.sqrt(COUNT)
+    unchanged = law(COUNT).draw(NEURON, 2)
+    assert np.array_equal(start.w, unchanged.w)
+
+
+@given(
+    st.sampled_from(INDEPENDENT),
+    st.integers(1, 30),
+    st.integers(0, 30),
+    st.integers(0, 2**63 - 1),
+)
+def test_the_first_particles_do_not_depend_on_how_many_there_are(law, count, more, seed):
+    few, many = law(count).draw(NEURON, seed), law(count + more).draw(NEURON, seed)
+    assert np.array_equal(few.position, many.position[:count])
+    assert np.all(few.mass == 1 / count)
+    assert few.layout is NEURON
+
+
+@pytest.mark.parametrize("law", INDEPENDENT)
+def test_another_seed_is_another_start(law):
+    first, again, other = (law(9).draw(NEURON, seed).position for seed in (3, 3, 4))
+    assert np.array_equal(first, again)
+    assert not np.any(first[:, 1:4] == other[:, 1:4])
+
+
+@pytest.mark.parametrize(
+    ("law", "exact"),
+    [
+        (dict(law="normal", scale=0.7, mean=2.0), stats.norm(2.0, 0.7)),
+        (dict(law="uniform", scale=0.7, mean=2.0), stats.uniform(1.3, 1.4)),
+        (dict(law="radial-normal", scale=0.8, dim=40), stats.chi(40, scale=0.8 / np.sqrt(40))),
+        (dict(law="radial-normal", scale=0.8, dim=1), stats.chi(1, scale=0.8)),
+        (dict(law=stats.expon.ppf), stats.expon()),
+    ],
+)
+def test_quantiles_cut_the_law_in_equal_parts(law, exact):
+    start = QuantileInit(10, **law).draw(RADIAL, 0)
+    np.testing.assert_allclose(exact.cdf(start.w[:, 0]), (np.arange(10) + 0.5) / 10, rtol=1e-12)
+    assert np.all(start.a == 1.0)
+    other_seed = QuantileInit(10, **law).draw(RADIAL, 99)
+    assert np.array_equal(start.position, other_seed.position)
+
+
+def test_quantiles_are_for_one_column_that_moves():
+    plain = Layout({"a": (), "w": (1,)})
+    with pytest.raises(InvalidInput, match=r"expected one moving column, not 2 \(\['a', 'w'\]\)$"):
+        QuantileInit(3).draw(plain, 0)
+    start = QuantileInit(3, others={"a": -2.0}).draw(plain, 0)
+    assert start.a.tolist() == [-2.0] * 3
+    assert start.w[1, 0] == 0.0
+
+
+def test_given_particles_are_copied():
+    position, mass = np.ones((2, 5)), np.array([0.2, 0.8])
+    start = Given(position, mass).draw(NEURON, 0)
+    start.position[:] = 0.0
+    assert np.all(position == 1.0)
+    assert start.mass.tolist() == [0.2, 0.8]
+    earlier = Ensemble(position, mass, NEURON, time=3.0, step=30)
+    again = Given(earlier).draw(NEURON, 0)
+    assert np.array_equal(again.position, earlier.position)
+    assert not np.shares_memory(again.position, earlier.position)
+    assert (again.time, again.step) == (0.0, 0)
+
+
+def test_given_particles_must_have_the_blocks():
+    with pytest.raises(InvalidInput, match=r"^position = .*: expected 5 columns \(a, w, b\)$"):
+        Given(np.zeros((2, 4))).draw(NEURON, 0)
+    with pytest.raises(InvalidInput, match="^position = .*: expected the blocks "):
+        Given(Ensemble(np.zeros((2, 5)))).draw(NEURON, 0)
+
+
+@pytest.mark.parametrize("law", INDEPENDENT)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (dict(count=0), "count = 0: expected a whole number ≥ 1"),
+        (dict(count=2.5), "count = 2.5: expected a whole number ≥ 1"),
+        (dict(count=2, scale={"w": -1.0}), "scale.w = -1.0: expected a finite number ≥ 0"),
+        (dict(count=2, scale={"w": np.nan}), "scale.w = nan: expected a finite number ≥ 0"),
+        (dict(count=2, mean={"a": np.inf}), "mean.a = inf: expected a finite number"),
+        (dict(count=2, scale={"v": 1.0}), "scale.v = 'v': expected a block of a, w, b"),
+        (dict(count=2, mean={"v": 1.0}), "mean.v = 'v': expected a block of a, w, b"),
+        (dict(count=2, signs=("v",)), "signs.v = 'v': expected a block of a, w, b"),
+    ],
+)
+def test_a_senseless_law_is_refused_in_one_sentence(law, arguments, message):
+    with pytest.raises(InvalidInput) as caught:
+        law(**arguments).draw(NEURON, 0)
+    assert str(caught.value) == message
+
+
+def test_signs_on_a_sphere_are_signs_too():
+    start = SphereInit(4, scale={"w": 0.3}, signs=("w",)).draw(NEURON, 0)
+    assert set(np.unique(start.w)) == {-0.3, 0.3}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        dict(count=0),
+        dict(count=3, law="gauss"),
+        dict(count=3, scale=-1.0),
+        dict(count=3, dim=0),
+        dict(count=3, others={"v": 1.0}),
+    ],
+)
+def test_senseless_quantiles_are_refused(arguments):
+    with pytest.raises(MeanfieldError):
+        QuantileInit(**arguments).draw(RADIAL, 0)
+
+
+def test_every_law_has_a_name():
+    assert {"normal", "uniform", "sphere", "quantiles"} <= set(initials)
+    assert initials["normal"] is NormalInit

@@ -1,0 +1,222 @@
+"""Every scheme is held to the orders that it declares."""
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+from meanfield import random
+from meanfield.data import FiniteData
+from meanfield.ensemble import Ensemble
+from meanfield.errors import InvalidInput, Unsupported
+from meanfield.flows import Langevin, Wasserstein
+from meanfield.functionals import L2, Entropy, Risk
+from meanfield.functionals.regularisers import Linear
+from meanfield.networks import TwoLayer
+from meanfield.schemes import RK4, Euler, EulerMaruyama, Heun, schemes
+from meanfield.simulate import simulate
+from tests.orders import fitted_order, step_counts
+
+STOCHASTIC = [name for name in schemes if schemes[name].weak is not None]
+
+
+class Logistic(Linear):
+    """dx/dt = x (1 - x)."""
+
+    name = "logistic"
+
+    def density(self, ensemble):
+        x = ensemble.position
+        return (x**3 / 3 - x**2 / 2).sum(axis=1), x**2 - x
+
+
+class Washboard(Linear):
+    """V = x²/2 - cos(2x)/2: a drift that is smooth, Lipschitz and not linear."""
+
+    name = "washboard"
+
+    def density(self, ensemble):
+        x = ensemble.position
+        return (0.5 * x**2 - 0.5 * np.cos(2 * x)).sum(axis=1), self.slope(x)
+
+    @staticmethod
+    def slope(x):
+        return x + np.sin(2 * x)
+
+
+def _final(flow, start, scheme, until, seed=0):
+    frames = {"evenly": 2}
+    run = simulate(
+        flow, start, scheme=scheme, until=until, seed=seed, observe=(), frames=frames
+    )
+    assert run.status == "finished"
+    return run.final
+
+
+class NeuronsOnData:
+    """Six tanh neurons with unequal masses on eight samples, and the flow again in plain NumPy."""
+
+    until = 2.0
+
+    def __init__(self):
+        rng = np.random.default_rng(3)
+        self.x, self.y = rng.standard_normal((8, 2)), rng.standard_normal(8)
+        self.mass = rng.dirichlet(np.full(6, 3.0))
+        network = TwoLayer("tanh", 2, bias=True)
+        w, a, b = rng.standard_normal((6, 2)), rng.standard_normal(6), rng.standard_normal(6)
+        self.start = network.ensemble(w, a, b, self.mass)
+        risk = Risk(network, FiniteData(self.x, self.y))
+        self.flow = Wasserstein(4.0 * risk + 0.3 * L2())
+
+    def velocity(self, _, flat):
+        theta = flat.reshape(6, 4)
+        a, w, b = theta[:, 0], theta[:, 1:3], theta[:, 3]
+        neuron = np.tanh(self.x @ w.T + b)
+        residual = (neuron @ (self.mass * a) - self.y) / 8
+        back = residual[:, None] * (1 - neuron**2) * a
+        gradient = np.column_stack([neuron.T @ residual, back.T @ self.x, back.sum(axis=0)])
+        return -(4.0 * gradient + 0.3 * theta).ravel()
+
+    def exact(self):
+        solution = solve_ivp(
+            self.velocity,
+            (0, self.until),
+            self.start.position.ravel(),
+            method="DOP853",
+            rtol=1e-12,
+            atol=1e-13,
+        )
+        return solution.y[:, -1].reshape(6, 4)
+
+
+class LogisticGrowth:
+    """The logistic equation, solved in closed form."""
+
+    until = 3.0
+
+    def __init__(self):
+        self.start = Ensemble([[0.1], [0.4], [1.7]])
+        self.flow = Wasserstein(Logistic())
+
+    def exact(self):
+        return 1 / (1 + (1 / self.start.position - 1) * np.exp(-self.until))
+
+
+@pytest.mark.parametrize("name", list(schemes))
+@pytest.mark.parametrize("problem", [NeuronsOnData(), LogisticGrowth()], ids=["neurons", "logistic"])
+def test_order_without_noise(problem, name):
+    exact, scheme = problem.exact(), schemes[name]
+
+    def error(count):
+        step = problem.until / count
+        end = _final(problem.flow, problem.start, scheme(step), problem.until)
+        return np.abs(end.position - exact).max()
+
+    assert abs(fitted_order(error, step_counts(scheme.order)) - scheme.order) < 0.1
+
+
+@pytest.mark.parametrize("name", STOCHASTIC)
+def test_strong_order_along_the_same_brownian_path(name, monkeypatch):
+    scheme, until, tau = schemes[name], 1.0, 0.5
+    finest, count = 2**13, 400
+    rng = np.random.default_rng(8)
+    brownian = rng.standard_normal((finest, count, 1)) * np.sqrt(until / finest)
+    start = Ensemble(rng.standard_normal((count, 1)))
+    exact = start.position
+    for increment in brownian:
+        drift = -Washboard.slope(exact)
+        exact = exact + drift * until / finest + np.sqrt(2 * tau) * increment
+    flow = Langevin(Washboard() + tau * Entropy())
+
+    def error(steps):
+        summed = brownian.reshape(steps, -1, count, 1).sum(axis=1) * np.sqrt(steps / until)
+        monkeypatch.setattr(random, "normal", lambda seed, stream, step, shape: summed[step])
+        end = _final(flow, start, scheme(until / steps), until)
+        return np.abs(end.position - exact).mean()
+
+    counts = [2**level for level in range(3, 8)]
+    # Additive noise: order 1, where multiplicative noise would have 1/2.
+    assert abs(fitted_order(error, counts) - scheme.strong) < 0.1
+
+
+@pytest.mark.parametrize("name", STOCHASTIC)
+def test_weak_order_on_the_moments_of_ornstein_and_uhlenbeck(name, monkeypatch):
+    """Kicks without sampling error: mean 0, variance 1, no correlation with the state.
+
+    The drift is linear, so the moments of the ensemble then are those of the scheme's law.
+    """
+    scheme, until, tau, k = schemes[name], 1.0, 0.5, 1.5
+    flow = Langevin(k * L2() + tau * Entropy())
+    rng = np.random.default_rng(2)
+    start = Ensemble(2.0 + 0.4 * rng.standard_normal((64, 1)))
+    mean, variance = start.position.mean(), start.position.var()
+    exact_mean = mean * np.exp(-k * until)
+    exact_variance = tau / k + (variance - tau / k) * np.exp(-2 * k * until)
+    advance, states = scheme.advance, []
+
+    def watched(self, flow, ensemble, here, length, seed):
+        states.append(ensemble.position)
+        return advance(self, flow, ensemble, here, length, seed)
+
+    def kicks(seed, stream, step, shape):
+        z = np.cos(1.0 + step + np.arange(shape[0]) ** 2)[:, None]
+        basis, _ = np.linalg.qr(np.hstack([np.ones(shape), states[-1]]))
+        z = z - basis @ (basis.T @ z)
+        return z / np.sqrt(np.mean(z**2))
+
+    monkeypatch.setattr(scheme, "advance", watched)
+    monkeypatch.setattr(random, "normal", kicks)
+
+    def end(steps):
+        return _final(flow, start, scheme(until / steps), until).position
+
+    counts = [2**level for level in range(6, 10)]
+    order = fitted_order(lambda steps: abs(end(steps).mean() - exact_mean), counts)
+    assert abs(order - scheme.weak) < 0.1
+    order = fitted_order(lambda steps: abs(end(steps).var() - exact_variance), counts)
+    assert abs(order - scheme.weak) < 0.1
+    if name == "euler-maruyama":
+        # Its own recursion of the moments, to rounding.
+        h, m, v = until / 64, mean, variance
+        for _ in range(64):
+            m, v = (1 - h * k) * m, (1 - h * k) ** 2 * v + 2 * tau * h
+        np.testing.assert_allclose([end(64).mean(), end(64).var()], [m, v], rtol=1e-12)
+
+
+def test_noise_is_a_function_of_seed_and_step():
+    flow = Langevin(L2() + 0.5 * Entropy())
+    start = Ensemble(np.ones((3, 2)))
+
+    def end(seed):
+        return _final(flow, start, EulerMaruyama(0.1), 1.0, seed).position
+
+    assert np.array_equal(end(4), end(4))
+    assert not np.any(end(4) == end(5))
+    by_hand = np.ones((3, 2))
+    for step in range(10):
+        kick = random.normal(4, random.Stream.LANGEVIN, step, (3, 2))
+        by_hand = by_hand - 0.1 * by_hand + np.sqrt(2 * 0.5 * 0.1) * kick
+    np.testing.assert_allclose(end(4), by_hand, rtol=1e-13)
+
+
+def test_the_last_step_is_shorter_for_drift_and_noise():
+    flow = Langevin(L2() + 0.5 * Entropy())
+    end = _final(flow, Ensemble([[1.0]]), EulerMaruyama(0.1), 0.125, seed=4)
+    x = np.array([[1.0]])
+    for step, h in enumerate([0.1, 0.025]):
+        kick = random.normal(4, random.Stream.LANGEVIN, step, (1, 1))
+        x = x - h * x + np.sqrt(2 * 0.5 * h) * kick
+    np.testing.assert_allclose(end.position, x, rtol=1e-13)
+
+
+@pytest.mark.parametrize("name", [name for name in schemes if name not in STOCHASTIC])
+def test_a_scheme_without_noise_refuses_a_temperature(name):
+    flow = Langevin(L2() + 0.5 * Entropy())
+    with pytest.raises(Unsupported, match=f"^the scheme '{name}' is for flows without noise: use"):
+        simulate(flow, Ensemble([[1.0]]), scheme=schemes[name](0.1), until=1.0)
+
+
+@pytest.mark.parametrize("scheme", [Euler, Heun, RK4, EulerMaruyama])
+@pytest.mark.parametrize("step", [0.0, -0.1, np.nan, np.inf])
+def test_a_step_is_positive(scheme, step):
+    with pytest.raises(InvalidInput, match=f"^step = {step}: expected a finite number > 0$"):
+        scheme(step)
