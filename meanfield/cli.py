@@ -52,7 +52,8 @@ def run(
     target = out or Path(f"{Path(file).stem}.h5")
     check_writable(target, force)
     say = _silent if quiet else print
-    _announce_compilation(say)
+    _announce_compilation(quiet)
+    experiment.check()
     count = len(experiment.seeds)
     say(f"{experiment.title}: time 0 to {experiment.until:g} with {experiment.scheme}"
         + (f", {count} seeds" if count > 1 else ""))
@@ -203,12 +204,14 @@ def _silent(_: str) -> None:
     pass
 
 
-def _announce_compilation(say: Callable[[str], None]) -> None:
+def _announce_compilation(quiet: bool) -> None:
     from meanfield.kernels.compile import log
 
     def listener(_: str) -> None:
         log.listener = None
-        say("compiling kernels for this machine: half a minute at most, kept for the next run …")
+        if not quiet:
+            notice = "compiling kernels for this machine; kept for the next run …"
+            print(f"meanfield: {notice}", file=sys.stderr)
 
     log.listener = listener
 

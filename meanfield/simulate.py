@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from meanfield.ensemble import Ensemble, Layout
 from meanfield.errors import Diverged, require
 from meanfield.flows import Flow
@@ -177,7 +179,8 @@ def simulate_replicas(
     try:
         for replica in range(len(seeds)):
             problem = first if replica == 0 else problems[replica]()
-            steps += _run_one(problem, scheme, plan, axes, recorder, replica, timer, progress)
+            with np.errstate(over="ignore", invalid="ignore"):  # the guard says it better
+                steps += _run_one(problem, scheme, plan, axes, recorder, replica, timer, progress)
             if after is not None:
                 after(replica, recorder)
         status, reason = "finished", f"reached time {grid.until:g} in {grid.total} steps"

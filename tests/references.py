@@ -122,7 +122,7 @@ DEFINITIONS = [
         lambda t: -1.6 * t * np.exp(-0.8 * t * t),
         lambda t: mp.exp(-mp.mpf(0.8) * t * t),
     ),
-    Definition("tanh", np.tanh, lambda t: 1.0 / np.cosh(t) ** 2, mp.tanh),
+    Definition("tanh", np.tanh, lambda t: 4.0 * special.expit(2 * t) * special.expit(-2 * t), mp.tanh),
     Definition(
         "sigmoid",
         special.expit,
@@ -262,7 +262,7 @@ def _frame(w1, w2):
     return w1, w2, s1, s2, mp.fdot(w1, w2) / (s1 * s2)
 
 
-def exact_biased_relu(w1, b1, w2, b2):
+def exact_biased_relu(w1, w2, b1, b2):
     """K, grad_w K and dK/db under N(0, I), to 30 digits; not for parallel weights."""
     with mp.workdps(40):
         w1, w2, s1, s2, rho = _frame(w1, w2)
@@ -279,7 +279,7 @@ def exact_biased_relu(w1, b1, w2, b2):
         return value, grad, d_bias
 
 
-def exact_biased_erf(w1, b1, w2, b2):
+def exact_biased_erf(w1, w2, b1, b2):
     """K, grad_w K and dK/db under N(0, I), to 30 digits."""
     with mp.workdps(40):
         w1, w2, s1, s2, rho = _frame(w1, w2)

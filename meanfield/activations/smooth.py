@@ -27,6 +27,7 @@ from meanfield.activations.piecewise import offsets
 from meanfield.errors import require_positive
 from meanfield.kernels.compile import jit
 from meanfield.kernels.special import (
+    CENTRAL,
     SQRT_HALF,
     normal_cdf,
     normal_pdf,
@@ -94,7 +95,7 @@ def _sign_covariance(h, k, left):
 @jit
 def erf_pair(p, m1, s1, m2, s2, rho, r):
     h, k, left, apart, _, _, a, b, first, _, root = blur(0.5, m1, s1, m2, s2, rho, r)
-    if m1 == 0.0 and m2 == 0.0:
+    if abs(h) < CENTRAL and abs(k) < CENTRAL:
         value = TWO_OVER_PI * math.atan2(rho * s1 * s2, root)
     elif abs(left) <= SMALL:
         # A product of small numbers stays accurate here; the difference below would not.

@@ -161,11 +161,13 @@ class Experiment:
     def resolved(self) -> Table:
         """The experiment with every default filled in; itself an experiment."""
         network, _ = self._network_and_data(self.seeds[0], Problems(self._source))
+        written = self._checked("network").table()
         return {
             "network": {
-                **(self._checked("network").table()),
+                "activation": written.pop("activation"),
                 "dim": network.dim,
                 "outputs": network.outputs,
+                **{key: value for key, value in written.items() if key not in ("dim", "outputs")},
             },
             "data": self._data.table(),
             "energy": self._energy.table(),

@@ -110,7 +110,7 @@ class FileData(_Prepared):
         require(self.task in known, "task", self.task, f"one of {', '.join(known)}")
         require(len(self.target) > 0, "target", self.target, "the name of a column")
         names = [*self._targets, *self.features]
-        require(len(set(names)) == len(names), "features", names, "target and features all different")
+        require(len(set(names)) == len(names), "features", names, "different columns, target too")
 
     def resolved(self, base: Path) -> FileData:
         """The same source with an absolute path; a relative one starts at `base`."""

@@ -114,7 +114,8 @@ def _belongs_to_us(function: Callable[..., Any]) -> bool:
     """Whether the function, and every kernel it closes over, is covered by the source hash."""
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
     inner = [cell.py_func for cell in cells if isinstance(cell, Dispatcher)]
-    return function.__module__.startswith("meanfield.") and all(map(_belongs_to_us, inner))
+    ours = (function.__module__ or "").startswith("meanfield.")
+    return ours and all(map(_belongs_to_us, inner))
 
 
 def _describe(cell: object) -> str:

@@ -19,6 +19,8 @@ from meanfield.kernels.compile import DISABLED, jit
 
 SQRT_HALF = math.sqrt(0.5)
 INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
+# Limits below this are 0 to all digits; their ratios may not have any.
+CENTRAL = 1e-150
 
 
 def _from_scipy(name: str, arity: int) -> Any:
@@ -87,7 +89,8 @@ def quadrant_defect(h: float, k: float, a: float, b: float) -> float:
     ----------
     D. B. Owen, Tables for computing bivariate normal probabilities, 1956, eq. (3.1).
     """
-    beta = 0.5 if (h * k < 0.0 or (h * k == 0.0 and h + k < 0.0)) else 0.0
+    # Owen's condition on h k and h + k, in a form that cannot underflow.
+    beta = 0.5 if (h < 0.0) != (k < 0.0) else 0.0
     return _owen_term(h, a) + _owen_term(k, b) + beta
 
 
@@ -98,7 +101,7 @@ def quadrant(h: float, k: float, rho: float, r: float, a: float, b: float) -> fl
     ``rho`` and ``r = sqrt(1 - rho^2)`` are both given, so that nearly parallel variables keep
     their digits; ``a`` and ``b`` as in `quadrant_defect`.
     """
-    if h == 0.0 and k == 0.0:
+    if abs(h) < CENTRAL and abs(k) < CENTRAL:
         return 0.5 - math.atan2(r, rho) / (2.0 * math.pi)
     if r == 0.0:
         if rho > 0.0:

@@ -54,7 +54,7 @@ def test_large_weights(kind):
     """Activations are steps and ramps on the scale of the pre-activations, with many cuts."""
     (case,) = (c for c in DEFINITIONS if c.kind == kind)
     case = dataclasses.replace(case, kinks=tuple(range(-20, 21)))
-    neurons = random_pair(3, 3, 150.0, 40.0)
+    neurons = random_pair(3, 3, 150.0, 0.3)
     value, grad, d_bias = kernel(case.activation, *neurons)
     value_, grad_, d_bias_ = interaction(case, *neurons)
     assert value == pytest.approx(value_, rel=1e-11)

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.integrate import romb
 
 from meanfield.data import FiniteData, Gaussian, Teacher
-from meanfield.ensemble import Ensemble
+from meanfield.ensemble import Ensemble, Layout
 from meanfield.errors import InvalidInput, Unsupported
 from meanfield.flows import Flow, Langevin, Wasserstein, flows
 from meanfield.functionals import L2, Entropy, Risk
@@ -37,17 +38,9 @@ def _relu_start():
     return network.ensemble(rng.standard_normal((5, 3)), a=rng.standard_normal(5))
 
 
-def _boole(values, step):
-    """Integral of a series over a multiple of four steps, to sixth order."""
-    weights = np.tile([14.0, 32.0, 12.0, 32.0], len(values) // 4 + 1)[: len(values)]
-    weights[[0, -1]] = 7.0
-    return 2 * step / 45 * weights @ values
-
-
-@pytest.mark.parametrize("scheme", [Euler, Heun, RK4])
-def test_energy_lost_is_the_dissipation_integrated(scheme):
-    energy = 3.0 * _tanh_risk() + 0.2 * L2()
-    flow = Wasserstein(energy, mobility={"w": 0.5})
+@pytest.mark.parametrize(("scheme", "coarsest"), [(Euler, 128), (Heun, 32), (RK4, 64)])
+def test_energy_lost_is_the_dissipation_integrated(scheme, coarsest):
+    flow = Wasserstein(_tanh_risk() + 0.2 * L2(), mobility={"w": 0.5})
     start = NormalInit(6, scale={"a": 2.0}).draw(_tanh_risk().network.layout, 0)
     runs = {}
 
@@ -65,14 +58,14 @@ def test_energy_lost_is_the_dissipation_integrated(scheme):
 
     def error(count):
         energy, dissipation = run(count)["energy"].values, run(count)["dissipation"].values
-        return abs(energy[0] - energy[-1] - _boole(dissipation, 1.0 / count))
+        return abs(energy[0] - energy[-1] - romb(dissipation, 1.0 / count))
 
-    counts = step_counts(scheme.order, levels=3)
+    counts = [coarsest, 2 * coarsest, 4 * coarsest]
     assert abs(fitted_order(error, counts) - scheme.order) < 0.1
     lost = -np.diff(run(counts[-1])["energy"].values)
     assert np.all(lost > 0)
     # A gradient off by a factor, or one that counted masses twice, would miss by as much.
-    assert error(counts[-1]) < 1e-3 * lost.sum()
+    assert error(counts[-1]) < 0.01 * lost.sum()
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
@@ -130,10 +123,8 @@ def test_mobility_is_a_speed():
 
 def test_mobility_leaves_the_gibbs_law_alone():
     """dx = -M k x dt + √(2 τ M) dW has the stationary variance τ/k of its step, for every M."""
-    count, k, tau, h = size(20_000, 300), 1.3, 0.4, 0.1
+    count, k, tau, h = size(8_000, 300), 1.3, 0.4, 0.1
     flow = Langevin(k * L2() + tau * Entropy(), mobility={"fast": 4.0, "slow": 0.25})
-    from meanfield.ensemble import Layout
-
     layout = Layout({"fast": (), "slow": ()})
     start = Ensemble(np.zeros((count, 2)), layout=layout)
     end = simulate(flow, start, scheme=EulerMaruyama(h), until=20.0).final
@@ -142,11 +133,15 @@ def test_mobility_leaves_the_gibbs_law_alone():
         exact = tau / k / (1 - h * speed * k / 2)
         assert abs(end[name].var() / exact - 1) < 4 * error
         for wrong in (2.0, 0.5, np.sqrt(2), speed, 1 / speed):
-            assert abs(end[name].var() / (wrong * exact) - 1) > size(20, 3) * error / wrong
+            assert abs(end[name].var() / exact - wrong) > size(20, 3) * error
 
 
-@pytest.mark.parametrize("scheme", [Euler, Heun, RK4])
-def test_relu_neurons_conserve_their_balance(scheme):
+@pytest.mark.parametrize(("scheme", "order"), [(Euler, 1), (Heun, 3), (RK4, 4)])
+def test_relu_neurons_conserve_their_balance(scheme, order):
+    """The drift of a quadratic invariant C has the order of the scheme, or better.
+
+    A step of Heun's method moves it by h²/4 <k₂ - k₁, C (k₂ - k₁)> = O(h⁴): order 3.
+    """
     flow, start = Wasserstein(_relu_risk()), _relu_start()
 
     def drift(count):
@@ -160,7 +155,7 @@ def test_relu_neurons_conserve_their_balance(scheme):
         return float(run["balance_drift"][-1])
 
     counts = [count // size(1, 4) for count in step_counts(scheme.order, levels=size(4, 3))]
-    assert abs(fitted_order(drift, counts) - scheme.order) < size(0.1, 0.3)
+    assert abs(fitted_order(drift, counts) - order) < size(0.1, 0.3)
 
 
 @pytest.mark.parametrize("scheme", [Euler, Heun, RK4])

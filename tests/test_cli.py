@@ -1,0 +1,225 @@
+"""The command line: what it does, and what it says to a user's mistake."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import meanfield as mf
+from meanfield import cli
+
+EXPERIMENT = """
+[network]
+activation = "tanh"
+[data]
+kind = "arrays"
+x = [[0.0], [1.0], [2.0]]
+y = [0.1, 0.5, 0.2]
+[energy]
+l2 = 0.1
+[ensemble]
+count = 5
+[scheme]
+step = 0.1
+[run]
+until = 1.0
+"""
+
+
+@pytest.fixture
+def experiment(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "small.toml"
+    file.write_text(EXPERIMENT)
+    return file
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Call the command line; returns exit code, standard output and error."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["meanfield", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return run
+
+
+def test_run_show_plot(experiment, call):
+    code, out, err = call("run", experiment)
+    assert code == 0, err
+    assert "finished" in out
+    assert Path("small.h5").is_file()
+    assert not Path("small.h5.part").exists()
+    code, out, _ = call("show", "small.h5")
+    assert code == 0
+    for expected in ("finished", "risk", "numpy", 'activation = "tanh"'):
+        assert expected in out
+    for suffix in ("png", "pdf", "svg"):
+        code, out, _ = call("plot", "small.h5", "-o", f"figure.{suffix}")
+        assert code == 0
+        assert Path(f"figure.{suffix}").stat().st_size > 1000
+    code, _, _ = call("plot", "small.h5", "risk", "l2")
+    assert code == 0
+    assert Path("small.png").is_file()
+
+
+def test_quiet_says_nothing(experiment, call):
+    assert call("run", experiment, "-q") == (0, "", "")
+
+
+def test_no_progress_bar_in_a_log(experiment, call):
+    call("run", experiment)  # may compile, and say so
+    _, _, err = call("run", experiment, "--force")
+    assert err == ""
+
+
+def test_check_prints_an_experiment_that_is_the_same(experiment, call, tmp_path):
+    code, first, _ = call("check", experiment)
+    assert code == 0
+    (tmp_path / "resolved.toml").write_text(first)
+    code, second, _ = call("check", tmp_path / "resolved.toml")
+    assert code == 0
+    assert second.replace("resolved", "small") == first
+    assert not list(tmp_path.glob("*.h5"))
+
+
+def test_the_file_holds_its_own_experiment(experiment, call, tmp_path):
+    call("run", experiment)
+    with mf.open("small.h5") as run:
+        (tmp_path / "again.toml").write_text(run.experiment)
+    call("run", tmp_path / "again.toml")
+    with mf.open("small.h5") as first, mf.open("again.h5") as second:
+        assert (first.final.position == second.final.position).all()
+
+
+def test_set_overrides(experiment, call):
+    code, out, _ = call("check", experiment, "--set", "ensemble.count=7", "--set", "run.title=Mine")
+    assert code == 0
+    assert "count = 7" in out
+    assert 'title = "Mine"' in out
+
+
+def test_list(call):
+    code, out, _ = call("list")
+    assert code == 0
+    for expected in ("breast-cancer", "relu", "langevin", "rk4", "dissipation", "gaussian"):
+        assert expected in out
+
+
+MISTAKES = {
+    "unknown key": (["--set", "scheme.stepp=1"], ["scheme.stepp", "'step'"]),
+    "unknown section": (["--set", "esemble.count=1"], ["esemble", "'ensemble'"]),
+    "wrong type": (["--set", "scheme.step=fast"], ["scheme.step", "'fast'", "number"]),
+    "no particles": (["--set", "ensemble.count=0"], ["ensemble.count", "0", "≥ 1"]),
+    "negative step": (["--set", "scheme.step=-0.1"], ["scheme.step", "-0.1", "> 0"]),
+    "not a number": (["--set", "run.until=nan"], ["run.until", "nan", "finite"]),
+    "negative weight": (["--set", "energy.l2=-1"], ["energy.l2", "-1", "≥ 0"]),
+    "unknown activation": (["--set", "network.activation=rleu"], ["rleu", "'relu'"]),
+    "unknown flow": (["--set", "flow.kind=langevinn"], ["langevinn", "'langevin'"]),
+    "unknown observable": (["--set", "run.observe=['enrgy']"], ["enrgy", "'energy'"]),
+    "wrong schedule": (["--set", "run.frames={every=1}"], ["run.frames", "steps"]),
+    "wrong dimension": (["--set", "network.dim=3"], ["network.dim", "3", "1"]),
+    "unknown block": (["--set", "flow.mobility={z=1.0}"], ["mobility.z", "a, w"]),
+    "wrong block": (["--set", "ensemble.scale={q=1.0}"], ["scale.q", "a, w"]),
+    "no noise in scheme": (
+        ["--set", "energy.temperature=0.1", "--set", "scheme.kind=heun"],
+        ["heun", "euler-maruyama"],
+    ),
+    "no noise in flow": (
+        ["--set", "energy.temperature=0.1", "--set", "flow.kind=wasserstein"],
+        ["wasserstein", "langevin"],
+    ),
+    "malformed override": (["--set", "count"], ["--set", "section.key=value"]),
+    "shape mismatch": (["--set", "data.y=[1.0, 2.0]"], ["y", "3"]),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_sentence(experiment, call, mistake):
+    arguments, expected = MISTAKES[mistake]
+    code, out, err = call("run", experiment, *arguments)
+    assert code == 2
+    assert out == ""
+    assert len(err.strip().splitlines()) == 1, err
+    assert "Traceback" not in err
+    for part in expected:
+        assert part in err
+    assert not Path("small.h5").exists()
+
+
+def test_all_mistakes_are_told_at_once(experiment, call):
+    arguments = ["--set", "scheme.step=-1", "--set", "ensemble.count=0", "--set", "energy.l3=1"]
+    code, _, err = call("check", experiment, *arguments)
+    assert code == 2
+    assert len(err.strip().splitlines()) == 3
+
+
+def test_no_closed_form_names_both_ways_round(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = call("check", "teacher-student", "--set", "energy.loss=logistic")
+    assert code == 2
+    assert "samples" in err
+    assert "batch" in err
+
+
+def test_missing_files(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for arguments in (("run", "none.toml"), ("show", "none.h5"), ("plot", "none.h5")):
+        code, _, err = call(*arguments)
+        assert code == 2
+        assert "none" in err
+        assert "no such file" in err
+    code, _, err = call("run", "breast-cancr")
+    assert code == 2
+    assert "'breast-cancer'" in err
+    (tmp_path / "broken.toml").write_text("[network\n")
+    code, _, err = call("run", "broken.toml")
+    assert code == 2
+    assert "not valid TOML" in err
+    (tmp_path / "text.h5").write_text("hello")
+    code, _, err = call("show", "text.h5")
+    assert code == 2
+    assert "not an HDF5 file" in err
+
+
+def test_an_existing_file_is_not_replaced(experiment, call):
+    Path("small.h5").write_text("precious")
+    code, _, err = call("run", experiment)
+    assert code == 2
+    assert "exists" in err
+    assert Path("small.h5").read_text() == "precious"
+    code, _, _ = call("run", experiment, "--force")
+    assert code == 0
+
+
+def test_divergence_has_its_own_exit_code_and_keeps_the_file(experiment, call):
+    wild = ["--set", "scheme.step=1e200", "--set", "run.until=1e203", "--set", "energy.l2=9.0"]
+    code, _, err = call("run", experiment, *wild)
+    assert code == 1
+    assert "no longer finite" in err
+    with mf.open("small.h5") as run:
+        assert run.status == "diverged"
+        assert len(run.frames) >= 1
+
+
+def test_help_does_not_import_the_heavy_libraries():
+    program = (
+        "import sys\nfrom meanfield import cli\nsys.argv = ['meanfield', '--help']\n"
+        "try:\n    cli.main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'numba', 'numpy', 'scipy', 'h5py', 'pydantic', 'matplotlib', 'xarray', 'ot'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)))"
+    )
+    environment = dict(os.environ, COLUMNS="80")
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True
+    )
+    assert "HEAVY []" in done.stdout
+    assert "run" in done.stdout

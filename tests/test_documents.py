@@ -1,0 +1,108 @@
+"""All code in README.md and CONTRIBUTING.md runs as it stands there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from meanfield import cli
+from tests.conftest import size
+
+ROOT = Path(__file__).parents[1]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
+
+
+def smaller(code: str) -> str:
+    """The same code on fewer particles where kernels are plain Python."""
+    for full, reduced in (("500)", "12)"), ("2000)", "12)"), ("until=10.0", "until=0.2")):
+        code = code.replace(full, size(full, reduced))
+    return code.replace("time=5))", size("time=5))", "time=0.1))"))
+
+
+def test_python_of_the_readme(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for code in blocks("README.md", "python"):
+        exec(compile(smaller(code), "README.md", "exec"), names)
+    assert (tmp_path / "overview.png").stat().st_size > 10_000
+    assert len(names["end"]) == size(2000, 12)
+    assert set(names["tree"].children) >= {"frames", "observables", "state", "provenance"}
+    names["run"].close()
+    names["tree"].close()
+    names["frames"].close()
+
+
+def test_commands_of_the_readme(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my-experiment.toml").write_text(blocks("README.md", "toml")[0])
+    lines = [line for block in blocks("README.md", "console") for line in block.splitlines()]
+    commands = [line[2:].split("#")[0] for line in lines if line.startswith("$ meanfield")]
+    assert len(commands) == 5
+    for command in commands:
+        arguments = shlex.split(command)[1:]
+        if arguments[0] == "run":
+            small = ["ensemble.count=12", "run.until=0.2"]
+            arguments += [f"--set={s}" for s in size(["run.until=1.0"], small)]
+        monkeypatch.setattr("sys.argv", ["meanfield", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code in (0, None), command
+    assert (tmp_path / "result.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_users_data_of_the_readme(tmp_path):
+    from meanfield.config import Experiment
+
+    rows = [f"{i},{i % 7},{'ill' if i % 2 else 'well'}" for i in range(40)]
+    (tmp_path / "patients.csv").write_text("\n".join(["age,dose,diagnosis", *rows]))
+    table = blocks("README.md", "toml")[1]
+    rest = '[network]\nactivation = "tanh"\n[energy]\nloss = "logistic"\n[ensemble]\ncount = 5\n'
+    rest += "[scheme]\nstep = 0.1\n[run]\nuntil = 0.2\nobserve = ['accuracy']\n"
+    (tmp_path / "mine.toml").write_text(table + rest)
+    run = Experiment.load(tmp_path / "mine.toml").run()
+    assert 0 <= float(run["test_accuracy"][-1]) <= 1
+
+
+def test_examples_of_contributing():
+    import meanfield as mf
+    from meanfield.activations import activations
+    from meanfield.flows import flows
+    from meanfield.functionals import regularisers
+    from meanfield.observables import observables
+
+    examples = blocks("CONTRIBUTING.md", "python")
+    assert len(examples) == 4
+    registries = (activations, regularisers, flows, observables)
+    before = [dict(registry._entries) for registry in registries]
+    names: dict[str, object] = {}
+    try:
+        for code in examples:
+            assert len(code.splitlines()) <= 20
+            exec(compile(code, "CONTRIBUTING.md", "exec"), names)
+        network = mf.TwoLayer({"kind": "cubic", "slope": 0.5}, dim=2)
+        data = mf.FiniteData([[1.0, 0.0], [0.0, 1.0], [1.0, -1.0]], [1.0, -1.0, 0.5])
+        risk = mf.Risk(network, data)
+        start = mf.NormalInit(6, scale={"w": 0.3}).draw(network.layout, seed=0)
+        assert mf.gradient_error(risk, start) < 1e-7
+        quartic = names["Quartic"]()
+        assert mf.gradient_error(quartic, start) < 1e-7
+        flow = names["SignDescent"](risk + 0.1 * quartic)
+        run = mf.simulate(
+            *(flow, start),
+            scheme=mf.Heun(1e-3),
+            until=1e-3,
+            observe=[mf.Energy(), mf.Dissipation(), names["LargestWeight"]()],
+        )
+        fall = float(run["energy"][0] - run["energy"][-1]) / 1e-3
+        assert fall == pytest.approx(float(run["dissipation"].mean()), rel=1e-3)
+        assert float(run["largest_weight"][0]) == abs(start.position).max()
+    finally:
+        for registry, entries in zip(registries, before, strict=True):
+            registry._entries = entries
