@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -88,8 +88,8 @@ class Ensemble:
     """
 
     position: Array
-    mass: Array = field(default=None)  # type: ignore[assignment]
-    layout: Layout = field(default=None)  # type: ignore[assignment]
+    mass: Array = None  # type: ignore[assignment]
+    layout: Layout = None  # type: ignore[assignment]
     time: float = 0.0
     step: int = 0
 
@@ -147,5 +147,6 @@ class Ensemble:
         return np.tensordot(self.mass, np.asarray(values, dtype=float), axes=(0, 0))
 
     def __repr__(self) -> str:
-        blocks = ", ".join(f"{name}{list(shape) or ''}" for name, shape in self.layout.blocks.items())
+        shapes = self.layout.blocks.items()
+        blocks = ", ".join(f"{name}{list(shape) or ''}" for name, shape in shapes)
         return f"Ensemble({len(self)} particles: {blocks}; time={self.time:g}, step={self.step})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class MeanfieldError(Exception):
@@ -43,7 +44,7 @@ class UnknownName(MeanfieldError, LookupError):
 
 
 class Unsupported(MeanfieldError):
-    """A combination with no implementation (often: no closed form); the message names a way round."""
+    """A combination with no implementation, often no closed form; names a way round."""
 
 
 class FileProblem(MeanfieldError):
@@ -70,16 +71,16 @@ def require_nonnegative(key: str, value: float) -> None:
     require(_is_finite(value) and value >= 0, key, value, "a finite number ≥ 0")
 
 
-def require_count(key: str, value: object, least: int = 1) -> None:
+def require_count(key: str, value: Any, least: int = 1) -> None:
     """Raise `InvalidInput` unless `value` is a whole number of at least `least`."""
     whole = hasattr(value, "__index__") and not isinstance(value, bool)
-    require(whole and value >= least, key, value, f"a whole number ≥ {least}")  # type: ignore[operator]
+    require(whole and value >= least, key, value, f"a whole number ≥ {least}")
 
 
 def _is_finite(value: object) -> bool:
     return (
         isinstance(value, (int, float)) or hasattr(value, "__float__")
-    ) and abs(float(value)) < float("inf")  # type: ignore[arg-type]
+    ) and abs(float(value)) < float("inf")
 
 
 def _short(value: object, limit: int = 60) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble, Layout
 from meanfield.errors import InvalidInput, require, require_count, require_nonnegative
 from meanfield.registry import Registry
+from meanfield.storage import open_run, read_table
 
 Stream = random.Stream
 
@@ -179,8 +181,63 @@ class Given(Initial):
 
     def draw(self, layout: Layout, seed: int) -> Ensemble:
         if isinstance(self.position, Ensemble):
-            blocks = self.position.layout.blocks
-            if dict(blocks) != dict(layout.blocks):
-                raise InvalidInput("position", dict(blocks), f"the blocks {dict(layout.blocks)}")
+            blocks = dict(self.position.layout.blocks)
+            if blocks != dict(layout.blocks):
+                raise InvalidInput("blocks", blocks, f"the blocks {dict(layout.blocks)}")
             return Ensemble(self.position.position.copy(), self.position.mass.copy(), layout)
         return Ensemble(np.array(self.position, dtype=float), self.mass, layout)
+
+
+@initials.register("run")
+@dataclass(frozen=True)
+class FromRun(Initial):
+    """Where an earlier run ended, or was at a time.
+
+    Parameters
+    ----------
+    path : str
+        An HDF5 file of meanfield.
+    time : float, optional
+        The frame nearest to it; default: the final state.
+    seed : int, optional
+        Which replica, in a run of several seeds; default: the first.
+    """
+
+    path: str
+    time: float | None = None
+    seed: int | None = None
+
+    def draw(self, layout: Layout, seed: int) -> Ensemble:
+        with open_run(self.path) as run:
+            chosen = run if self.seed is None else run.replica(self.seed)
+            found = chosen.final if self.time is None else chosen.frames.at(self.time)
+        return Given(found).draw(layout, seed)
+
+
+@initials.register("file")
+@dataclass(frozen=True)
+class FromFile(Initial):
+    """Particles from arrays named like the blocks (``a``, ``w``, ``b``) and, optionally, ``mass``.
+
+    Parameters
+    ----------
+    path : str
+        An NPZ, HDF5 or CSV file.
+    """
+
+    path: str
+
+    def draw(self, layout: Layout, seed: int) -> Ensemble:
+        table = read_table(Path(self.path))
+        for name in table:
+            known = [*layout.blocks, "mass"]
+            require(name in known, "path", f"{name} in {self.path}", f"arrays {', '.join(known)}")
+        columns = []
+        for name, shape in layout.blocks.items():
+            require(name in table, "path", self.path, f"an array {name!r}")
+            array = np.asarray(table[name], dtype=float)
+            width = layout.columns(name).stop - layout.columns(name).start
+            fits = array.reshape(len(array), -1).shape[1] == width
+            require(fits, name, array.shape, f"the shape (N, {width})" if shape else "(N,)")
+            columns.append(array.reshape(len(array), -1))
+        return Ensemble(np.hstack(columns), table.get("mass"), layout)  # type: ignore[arg-type]

@@ -18,8 +18,9 @@ from meanfield.kernels import layer
 
 @dataclass(frozen=True)
 class TwoLayer:
-    """A two-layer network, of any width: f(x) = ∫ a s(<w, x> + b) dρ = Σ_i m_i a_i s(<w_i, x> + b_i).
+    """A two-layer network of any width: f(x) = ∫ a s(<w, x> + b) dρ.
 
+    For an ensemble that is f(x) = Σ_i m_i a_i s(<w_i, x> + b_i), with Σ_i m_i = 1.
     The network knows how a neuron's parameters are laid out, and nothing of data or training.
 
     Parameters
@@ -60,9 +61,12 @@ class TwoLayer:
         choices = ("trained", "fixed", "bounded")
         require(outer in choices, "outer", outer, f"one of {', '.join(choices)}")
         require_positive("bound", bound)
-        fields = dict(activation=make(activation), dim=dim, outputs=outputs)
-        for name, value in dict(fields, bias=bias, outer=outer, bound=bound).items():
-            object.__setattr__(self, name, value)
+        object.__setattr__(self, "activation", make(activation))
+        object.__setattr__(self, "dim", dim)
+        object.__setattr__(self, "outputs", outputs)
+        object.__setattr__(self, "bias", bias)
+        object.__setattr__(self, "outer", outer)
+        object.__setattr__(self, "bound", bound)
 
     @property
     def layout(self) -> Layout:

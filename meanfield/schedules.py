@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -175,7 +175,7 @@ def schedule(spec: Any) -> Schedule:
         return spec
     if isinstance(spec, (list, tuple)):
         return at(spec)
-    makers = {
+    makers: dict[str, Callable[[Any], Schedule]] = {
         "steps": EverySteps,
         "time": EveryTime,
         "evenly": evenly,

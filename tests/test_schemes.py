@@ -13,7 +13,7 @@ from meanfield.functionals import L2, Entropy, Risk
 from meanfield.functionals.regularisers import Linear
 from meanfield.networks import TwoLayer
 from meanfield.schemes import RK4, Euler, EulerMaruyama, Heun, schemes
-from meanfield.simulate import simulate
+from meanfield.simulation import simulate
 from tests.orders import fitted_order, step_counts
 
 STOCHASTIC = [name for name in schemes if schemes[name].weak is not None]

@@ -14,20 +14,16 @@ from typing import Any
 
 import tomli_w
 
-from meanfield.config.sections import DataSection, EnergySection, RunSection, network_section
-from meanfield.config.tables import Checked, Problems, Table, check_kind, unknown_key
+from meanfield.config.sections import Sections
+from meanfield.config.tables import Problems, Table
 from meanfield.ensemble import Ensemble
-from meanfield.errors import FileProblem, InvalidInput, require
-from meanfield.flows import flows
+from meanfield.errors import FileProblem, require
 from meanfield.functionals import Risk
-from meanfield.initial import initials
 from meanfield.networks import TwoLayer
 from meanfield.observables import Observable
-from meanfield.schemes import Scheme, schemes
-from meanfield.simulate import Problem, Progress, simulate_replicas
+from meanfield.schemes import Scheme
+from meanfield.simulation import Problem, Progress, simulate_replicas
 from meanfield.storage import Recorder, Run
-
-SECTIONS = ("network", "data", "energy", "ensemble", "flow", "scheme", "run")
 
 
 class Experiment:
@@ -57,35 +53,10 @@ class Experiment:
         title: str = "",
         source: str = "experiment",
     ) -> None:
-        problems = Problems(source)
-        for key in tables:
-            if key not in SECTIONS:
-                problems.add(unknown_key("", key, SECTIONS).replace(" .", " "))
-        given: dict[str, Table] = {}
-        for section in SECTIONS:
-            table = tables.get(section, {})
-            if not isinstance(table, Mapping):
-                problems.add(str(InvalidInput(section, table, f"a table [{section}]")))
-                table = {}
-            given[section] = dict(table)
-        self._run = RunSection.check(given["run"], problems)
-        self._data = DataSection.check(given["data"], Path(base), problems)
-        self._network = network_section(given["network"], problems)
-        self._energy = EnergySection.check(given["energy"], problems)
-        self._ensemble = check_kind(initials, given["ensemble"], "ensemble", problems, "normal")
-        self._flow = check_kind(
-            flows, given["flow"], "flow", problems, self._default_flow(), without=["energy"]
-        )
-        default_scheme = "euler-maruyama" if self._default_flow() == "langevin" else "euler"
-        self._scheme = check_kind(schemes, given["scheme"], "scheme", problems, default_scheme)
-        # A constructor says more than types: let each refuse now, so that all is told at once.
-        if self._ensemble is not None:
-            problems.attempt("ensemble", self._ensemble.build)
-        if self._scheme is not None:
-            self.scheme: Scheme = problems.attempt("scheme", self._scheme.build)
-        problems.finish()
-        self.title = self._run.title or title
         self._source = source
+        self._sections = Sections.check(tables, Path(base), source)
+        self.title = self._sections.run.title or title
+        self.scheme: Scheme = self._sections.scheme.build()
         self._first: Problem | None = None
 
     @classmethod
@@ -121,12 +92,12 @@ class Experiment:
     @property
     def seeds(self) -> list[int]:
         """One replica is run for each."""
-        return self._run.all_seeds
+        return self._sections.run.all_seeds
 
     @property
     def until(self) -> float:
         """Final time."""
-        return self._run.until
+        return self._sections.run.until
 
     def problem(self, seed: int) -> Problem:
         """Flow and start of one replica.
@@ -138,11 +109,11 @@ class Experiment:
         """
         problems = Problems(self._source)
         network, data = self._network_and_data(seed, problems)
-        risk = problems.attempt("energy", Risk, network, data, self._energy.loss)
+        risk = problems.attempt("energy", Risk, network, data, self._sections.energy.loss)
         problems.finish()
-        energy = self._energy.build(risk)
-        flow = problems.attempt("flow", self._checked("flow").build, energy=energy)
-        initial = self._checked("ensemble").build()
+        energy = self._sections.energy.build(risk)
+        flow = problems.attempt("flow", self._sections.flow.build, energy=energy)
+        initial = self._sections.ensemble.build()
         start: Ensemble = problems.attempt("ensemble", initial.draw, network.layout, seed)
         problems.finish()
         problems.attempt("flow", flow.speeds, network.layout)
@@ -152,7 +123,7 @@ class Experiment:
 
     def observers(self) -> list[Observable]:
         """The observables, made anew."""
-        return [checked.build() for checked in self._run.observe]
+        return [checked.build() for checked in self._sections.run.observe]
 
     def check(self) -> None:
         """Build everything that the run will use, for the first seed; see `problem`."""
@@ -161,7 +132,7 @@ class Experiment:
     def resolved(self) -> Table:
         """The experiment with every default filled in; itself an experiment."""
         network, _ = self._network_and_data(self.seeds[0], Problems(self._source))
-        written = self._checked("network").table()
+        written = self._sections.network.table()
         return {
             "network": {
                 "activation": written.pop("activation"),
@@ -169,12 +140,12 @@ class Experiment:
                 "outputs": network.outputs,
                 **{key: value for key, value in written.items() if key not in ("dim", "outputs")},
             },
-            "data": self._data.table(),
-            "energy": self._energy.table(),
-            "ensemble": self._checked("ensemble").table(),
-            "flow": self._checked("flow").table(),
-            "scheme": self._checked("scheme").table(),
-            "run": {**self._run.table(), "title": self.title},
+            "data": self._sections.data.table(),
+            "energy": self._sections.energy.table(),
+            "ensemble": self._sections.ensemble.table(),
+            "flow": self._sections.flow.table(),
+            "scheme": self._sections.scheme.table(),
+            "run": {**self._sections.run.table(), "title": self.title},
         }
 
     def to_toml(self) -> str:
@@ -212,10 +183,11 @@ class Experiment:
             return make
 
         def baseline(_: int, recorder: Recorder) -> None:
-            if self._run.baseline:
-                scores.append(self._run.fit_baseline(last[0].flow))
+            if self._sections.run.baseline:
+                scores.append(self._sections.run.fit_baseline(last[0].flow))
                 columns = {f"baseline_{k}": [s[k] for s in scores] for k in scores[0]}
-                recorder.annotate("provenance", baseline_name=self._run.baseline, **columns)
+                name = self._sections.run.baseline
+                recorder.annotate("provenance", baseline_name=name, **columns)
 
         return simulate_replicas(
             [replica(seed) for seed in self.seeds],
@@ -223,8 +195,8 @@ class Experiment:
             scheme=self.scheme,
             until=self.until,
             observe=self.observers(),
-            observe_when=self._run.observe_when,
-            frames=self._run.frames,
+            observe_when=self._sections.run.observe_when,
+            frames=self._sections.run.frames,
             out=out,
             force=force,
             title=self.title,
@@ -233,23 +205,15 @@ class Experiment:
             after=baseline,
         )
 
-    def _default_flow(self) -> str:
-        return "langevin" if self._energy is not None and self._energy.temperature else "wasserstein"
-
-    def _checked(self, section: str) -> Checked:
-        found = getattr(self, f"_{section}")
-        assert found is not None
-        return found
-
     def _network_and_data(self, seed: int, problems: Problems) -> tuple[TwoLayer, Any]:
-        loaded = problems.attempt("data", self._data.load, seed)
+        loaded = problems.attempt("data", self._sections.data.load, seed)
         problems.finish()
-        checked = self._checked("network")
+        checked = self._sections.network
         arguments = {"dim": loaded.dim, **checked.arguments}
-        arguments.setdefault("outputs", self._data.outputs(loaded))
+        arguments.setdefault("outputs", self._sections.data.outputs(loaded))
         network = problems.attempt("network", TwoLayer, **arguments)
         problems.finish()
-        data = problems.attempt("data", self._data.label, loaded, network, seed)
+        data = problems.attempt("data", self._sections.data.label, loaded, network, seed)
         problems.finish()
         return network, data
 

@@ -20,13 +20,65 @@ from meanfield.errors import (
     require_nonnegative,
     require_positive,
 )
-from meanfield.flows import Flow
+from meanfield.flows import Flow, flows
 from meanfield.functionals import Entropy, Functional, Risk, losses, regularisers
-from meanfield.initial import NormalInit, SphereInit
+from meanfield.initial import NormalInit, SphereInit, initials
 from meanfield.networks import TwoLayer
 from meanfield.observables import observables
 from meanfield.registry import Registry
 from meanfield.schedules import schedule
+from meanfield.schemes import schemes
+
+SECTIONS = ("network", "data", "energy", "ensemble", "flow", "scheme", "run")
+
+
+@dataclass(frozen=True)
+class Sections:
+    """All sections of an experiment, checked."""
+
+    network: Checked
+    data: DataSection
+    energy: EnergySection
+    ensemble: Checked
+    flow: Checked
+    scheme: Checked
+    run: RunSection
+
+    @classmethod
+    def check(cls, tables: Mapping[str, Any], base: Path, source: str) -> Sections:
+        """Check every section; raises `Mistakes` with all that is wrong."""
+        problems = Problems(source)
+        for key in tables:
+            if key not in SECTIONS:
+                problems.add(unknown_key("", key, SECTIONS))
+        given: dict[str, Table] = {}
+        for name in SECTIONS:
+            table = tables.get(name, {})
+            if not isinstance(table, Mapping):
+                problems.add(str(InvalidInput(name, table, f"a table [{name}]")))
+                table = {}
+            given[name] = dict(table)
+        energy = EnergySection.check(given["energy"], problems)
+        warm = energy is not None and energy.temperature > 0
+        flow = "langevin" if warm else "wasserstein"
+        scheme = "euler-maruyama" if warm else "euler"
+        ensemble = check_kind(initials, given["ensemble"], "ensemble", problems, "normal")
+        found = {
+            "network": network_section(given["network"], problems),
+            "data": DataSection.check(given["data"], base, problems),
+            "energy": energy,
+            "ensemble": None if ensemble is None else ensemble.anchored(base),
+            "flow": check_kind(flows, given["flow"], "flow", problems, flow, without=["energy"]),
+            "scheme": check_kind(schemes, given["scheme"], "scheme", problems, scheme),
+            "run": RunSection.check(given["run"], problems),
+        }
+        # A constructor knows more than types: let each refuse now, so that all is told at once.
+        for name in ("ensemble", "scheme"):
+            checked = found[name]
+            if isinstance(checked, Checked):
+                problems.attempt(name, checked.build)
+        problems.finish()
+        return cls(**found)  # type: ignore[arg-type]  # finish() has raised if one is None
 
 
 def network_section(table: Table, problems: Problems) -> Checked | None:
@@ -147,9 +199,7 @@ class DataSection:
                          "samples to hold out")
         if inputs is None:
             return None
-        if not law and "base" not in inputs.arguments and hasattr(inputs.cls, "resolved"):
-            path = inputs.arguments["path"]
-            inputs = Checked(inputs.cls, {**inputs.arguments, "path": str((base / path).resolve())})
+        inputs = inputs.anchored(base)
         if problems.attempt("data", inputs.build) is None:
             return None
         return cls(inputs, target, samples, batch, test, seed)

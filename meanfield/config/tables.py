@@ -12,6 +12,7 @@ import typing
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pydantic
@@ -67,6 +68,13 @@ class Checked:
     def build(self, **injected: Any) -> Any:
         """The object; `injected` are the arguments that no table can hold."""
         return self.cls(**self.arguments, **injected)
+
+    def anchored(self, base: Path) -> Checked:
+        """The same with an argument ``path`` made absolute, relative to the experiment's folder."""
+        if "path" not in self.arguments:
+            return self
+        path = str((base / self.arguments["path"]).resolve())
+        return Checked(self.cls, {**self.arguments, "path": path})
 
     def table(self) -> Table:
         """The table again, with ``kind`` and all defaults, ready to be written."""
@@ -134,7 +142,7 @@ def unknown_key(section: str, key: str, known: Collection[str]) -> str:
     """The sentence about a key that nobody asked for."""
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else "known keys: " + ", ".join(sorted(known))
-    return f"unknown key {section}.{key}; {hint}"
+    return f"unknown key {section + '.' if section else ''}{key}; {hint}"
 
 
 def plain(value: Any) -> Any:
@@ -150,9 +158,10 @@ def plain(value: Any) -> Any:
 
 @cache
 def _model(cls: type, without: frozenset[str]) -> type[pydantic.BaseModel]:
-    hints = typing.get_type_hints(cls.__init__)
+    constructor: Any = cls.__init__  # type: ignore[misc]  # the very class, not a subclass
+    hints = typing.get_type_hints(constructor)
     fields: dict[str, Any] = {}
-    for name, parameter in list(inspect.signature(cls.__init__).parameters.items())[1:]:
+    for name, parameter in list(inspect.signature(constructor).parameters.items())[1:]:
         if name not in without:
             missing = parameter.default is inspect.Parameter.empty
             default = ... if missing else _fresh(cls, name, parameter.default)

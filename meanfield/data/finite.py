@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -38,9 +38,9 @@ class FiniteData:
 
     x: Array
     y: Array
-    weights: Array = field(default=None)  # type: ignore[assignment]
-    classes: tuple[str, ...] = ()
-    test: FiniteData | None = None
+    weights: Array
+    classes: tuple[str, ...]
+    test: FiniteData | None
 
     def __init__(
         self,
@@ -68,10 +68,11 @@ class FiniteData:
         mass = np.full(count, 1.0 / count) if weights is None else np.asarray(weights, dtype=float)
         require(mass.shape == (count,), "weights", mass.shape, f"the shape ({count},)")
         require(bool(np.all(mass >= 0)), "weights", mass, "weights ≥ 0")
-        for name, value in dict(
-            x=inputs, y=targets, weights=mass, classes=tuple(map(str, classes)), test=test
-        ).items():
-            object.__setattr__(self, name, value)
+        object.__setattr__(self, "x", inputs)
+        object.__setattr__(self, "y", targets)
+        object.__setattr__(self, "weights", mass)
+        object.__setattr__(self, "classes", tuple(map(str, classes)))
+        object.__setattr__(self, "test", test)
 
     def __len__(self) -> int:
         return len(self.x)

@@ -258,7 +258,7 @@ class Hypercube(Law):
     def corners(self) -> Array:
         """All 2^d points, (2^d, d)."""
         bits = (np.arange(2**self.dim)[:, None] >> np.arange(self.dim)) & 1
-        return 2.0 * bits - 1.0
+        return np.asarray(2.0 * bits - 1.0)
 
 
 @laws.register("sphere")
@@ -284,7 +284,8 @@ class Sphere(Law):
 
     def draw(self, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
         normal = rng.standard_normal((count, self.dim))
-        return self.radius * normal / np.linalg.norm(normal, axis=1)[:, None], np.zeros(count)
+        directions = normal / np.linalg.norm(normal, axis=1, keepdims=True)
+        return np.asarray(self.radius * directions), np.zeros(count)
 
 
 def covariance_root(covariance: ArrayLike, dim: int) -> Array:

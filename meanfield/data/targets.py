@@ -28,7 +28,7 @@ class Target(ABC):
         """Dimension k of y."""
         return 1
 
-    def check(self, dim: int) -> None:
+    def check(self, dim: int) -> None:  # noqa: B027  # most targets take any input
         """Raise `InvalidInput` unless inputs may have dimension `dim`."""
 
     @abstractmethod
@@ -113,7 +113,7 @@ class SingleIndex(Target):
     def __call__(self, x: Array, component: Array) -> Array:
         v = self.vector(x.shape[1])
         plain = self.link / np.sqrt([math.factorial(k) for k in range(len(self.link))])
-        return hermite_e.hermeval(x @ v / np.linalg.norm(v), plain)
+        return np.asarray(hermite_e.hermeval(x @ v / np.linalg.norm(v), plain))
 
 
 @targets.register("parity")
@@ -146,7 +146,7 @@ class Parity(Target):
         require(inside and distinct, "support", self.coordinates, f"distinct numbers in [0, {dim})")
 
     def __call__(self, x: Array, component: Array) -> Array:
-        return np.prod(x[:, self.coordinates], axis=1)
+        return np.asarray(np.prod(x[:, self.coordinates], axis=1))
 
 
 @targets.register("labels")
@@ -184,7 +184,7 @@ class Function(Target):
     """y = function(x), the user's own: inputs (n, d) to outputs (n,) or (n, k)."""
 
     function: Callable[[Array], Array]
-    outputs: int = 1  # type: ignore[misc]
+    outputs: int = 1
 
     def __call__(self, x: Array, component: Array) -> Array:
         return np.asarray(self.function(x), dtype=float)

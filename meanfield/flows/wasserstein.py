@@ -11,7 +11,9 @@ from meanfield.functionals import Functional
 
 @flows.register("wasserstein")
 class Wasserstein(Flow):
-    """Wasserstein gradient flow ∂_t ρ = ∇·(ρ ∇F'(ρ)): dθ_i = -M ∇F'(ρ)(θ_i) dt, dF/dt = -∫|∇F'|² dρ.
+    """Wasserstein gradient flow: dθ_i = -M ∇F'(ρ)(θ_i) dt.
+
+    The measure solves ∂_t ρ = ∇·(ρ M∇F'(ρ)), and dF/dt = -∫ <∇F', M∇F'> dρ.
 
     References
     ----------

@@ -165,7 +165,8 @@ class SingleIndexAttraction:
         # The coefficients of s' are c_{k+1}/s, to all digits; or s'(b) and zeros where w = 0.
         still = seen.s == 0
         slopes = c[:, 1:] / np.where(still, 1.0, seen.s)[:, None]
-        slopes[still, 0] = elementwise.mean(self._activation, seen.m[still], seen.s[still])[1]
+        if still.any():
+            slopes[still, 0] = elementwise.mean(self._activation, seen.m[still], seen.s[still])[1]
         c = c[:, : len(k)]
         direction = root.T @ self._direction
         t = seen.n @ direction

@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 # Idle threads must sleep: spinning ones cost milliseconds per launch where a core is busy.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -87,14 +87,14 @@ def jit(function: F | None = None, *, parallel: bool = False, reorder: bool = Fa
     options = dict(OPTIONS, parallel=parallel, nogil=True)
     if reorder:
         options["fastmath"] = set(REORDER)
-    compiled = numba.njit(**options)(function)
+    compiled: Any = numba.njit(**options)(function)
     if isinstance(compiled, Dispatcher) and _belongs_to_us(function):
         compiled._cache = _KernelCache(function)
     return compiled
 
 
 def compile_user_function(function: Callable[..., Any]) -> Any:
-    """A user's Python function, or one already compiled by numba, ready to be called by a kernel."""
+    """A user's Python function, or one that numba compiled already, for a kernel to call."""
     if DISABLED or isinstance(function, Dispatcher):
         return function
     return numba.njit(**OPTIONS)(function)
@@ -138,15 +138,13 @@ def cache_folder() -> Path:
 
     digest = hashlib.sha256()
     package = Path(__file__).resolve().parent.parent
-    for folder in ("kernels", "activations"):
-        for source in sorted((package / folder).glob("*.py")):
+    for room in ("kernels", "activations"):
+        for source in sorted((package / room).glob("*.py")):
             digest.update(source.read_bytes())
     for version in (numba.__version__, llvmlite.__version__, numpy.__version__):
         digest.update(version.encode())
-    base = os.environ.get("MEANFIELD_CACHE_DIR") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "meanfield"
-    )
-    folder = Path(base) / f"kernels-{digest.hexdigest()[:16]}"
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "meanfield"
+    folder = Path(os.environ.get("MEANFIELD_CACHE_DIR") or home) / f"kernels-{digest.hexdigest()[:16]}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -174,7 +172,7 @@ class _Locator(caching._CacheLocator):
 
 
 class _CacheImpl(caching.CompileResultCacheImpl):
-    _locator_classes = [_Locator]
+    _locator_classes: ClassVar[list[type]] = [_Locator]
 
 
 class _KernelCache(caching.FunctionCache):

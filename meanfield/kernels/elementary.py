@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import struct
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
@@ -28,7 +29,7 @@ _MANTISSA = 52
 
 if DISABLED:
 
-    def _from_bits(bits: int) -> float:
+    def _from_bits(bits: Any) -> float:
         return struct.unpack("<d", struct.pack("<q", int(bits)))[0]
 
 else:

@@ -1,6 +1,6 @@
 """Observables: what one looks at while an energy descends."""
 
-from meanfield.observables.base import Function, Observable, View, observables
+from meanfield.observables.base import Observable, Observe, View, observables
 from meanfield.observables.energy import Dissipation, Energy, FreeEnergy
 from meanfield.observables.metrics import Accuracy, SampledRisk, TestRisk
 from meanfield.observables.moments import Moments, Speed
@@ -21,9 +21,9 @@ __all__ = [
     "EffectiveNeurons",
     "Energy",
     "FreeEnergy",
-    "Function",
     "Moments",
     "Observable",
+    "Observe",
     "PathNorm",
     "SampledRisk",
     "Speed",

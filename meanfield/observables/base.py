@@ -83,7 +83,7 @@ class Observable(ABC):
 observables: Registry[Observable] = Registry("observable")
 
 
-class Function(Observable):
+class Observe(Observable):
     """The user's own function of the ensemble.
 
     Parameters
@@ -95,7 +95,7 @@ class Function(Observable):
     when : Schedule, optional
     """
 
-    kind = "function"
+    kind = "observe"
 
     def __init__(
         self,

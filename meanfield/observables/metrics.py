@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from meanfield.data import FiniteData
+from meanfield.data import FiniteData, LabelledLaw, Stream
 from meanfield.errors import Unsupported
 from meanfield.observables.base import Observable, View, observables
 from meanfield.schedules import Schedule
@@ -58,8 +58,8 @@ class SampledRisk(Observable):
     def __call__(self, view: View) -> Mapping[str, ArrayLike]:
         risk = view.risk
         if self._drawn is None:
-            law = getattr(risk.data, "source", risk.data)
-            if isinstance(law, FiniteData):
+            law = risk.data.source if isinstance(risk.data, Stream) else risk.data
+            if not isinstance(law, LabelledLaw):
                 raise Unsupported("the observable 'sampled-risk' needs a law to sample from")
             self._drawn = law.sample(self.samples)
         f = risk.network.output(view.ensemble, self._drawn.x)

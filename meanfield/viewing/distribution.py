@@ -12,7 +12,7 @@ from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
 from meanfield.errors import InvalidInput, UnknownName, require
 from meanfield.viewing import style
-from meanfield.viewing.projections import Projection, influence, projections
+from meanfield.viewing.projections import Projection, influence, outer, projections
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -156,6 +156,8 @@ def common_limits(points: Sequence[Array], projection: Projection) -> list[tuple
     """Limits of each coordinate that hold all points; of one length where units are equal."""
     stacked = np.clip(np.vstack(points), -1e150, 1e150)
     low, high = stacked.min(axis=0), stacked.max(axis=0)
+    if projection.norm:
+        low[0] = 0.0
     centre, half = 0.5 * (low + high), 0.53 * (high - low)
     if projection.equal:
         half = np.full_like(half, half.max())
@@ -165,7 +167,10 @@ def common_limits(points: Sequence[Array], projection: Projection) -> list[tuple
 
 
 def _densities(
-    frames: Sequence[Ensemble], points: Sequence[Array], limits: tuple[float, float], axes: list[Axes]
+    frames: Sequence[Ensemble],
+    points: Sequence[Array],
+    limits: tuple[float, float],
+    axes: list[Axes],
 ) -> None:
     bins = int(np.clip(2.5 * max(map(len, frames)) ** (1 / 3), 12, 100))
     edges = np.linspace(*limits, bins + 1)
@@ -190,10 +195,8 @@ def _particles(frames: Sequence[Ensemble], points: Sequence[Array], axes: list[A
     heaviest = max(float(frame.mass.max()) for frame in frames) or 1.0
     for ax, frame, xy in zip(axes, frames, points, strict=True):
         ax.axhline(0.0, color=style.FAINT, linewidth=0.5, zorder=0)
-        area = _largest_area(len(frame)) * 0.5 * frame.mass / heaviest
-        ax.scatter(
-            *xy.T, s=area, color=style.POSITIVE, alpha=0.6, linewidths=0, rasterized=len(xy) > SHARP
-        )
+        area = _largest_area(len(frame)) * 0.3 * frame.mass / heaviest
+        _markers(ax, xy, area, "", hollow=False)
 
 
 def _hexagons(
@@ -209,8 +212,9 @@ def _hexagons(
         here = frame.mass > 0  # an empty hexagon stays white
         drawn.append(
             ax.hexbin(
-                *xy[here].T,
-                C=frame.mass[here],
+                xy[here, 0],
+                xy[here, 1],
+                frame.mass[here],
                 reduce_C_function=np.sum,
                 gridsize=(32, 20),
                 extent=(*limits[0], *limits[1]),
@@ -232,30 +236,41 @@ def _neurons(frames: Sequence[Ensemble], points: Sequence[Array], axes: list[Axe
     """Markers with area m |a| |w|, relative to the largest of all frames."""
     strengths = [influence(frame) for frame in frames]
     strongest = max(float(strength.max()) for strength in strengths)
-    signed = len(range(frames[0].dim)[frames[0].layout.columns("a")]) == 1
+    # Every so many: the number of a particle means nothing, so they are a fair sample.
+    stride = -(-max(map(len, frames)) // MOST_MARKERS)
     for ax, frame, xy, strength in zip(axes, frames, points, strengths, strict=True):
-        for draw_line in (ax.axhline, ax.axvline):
-            draw_line(0.0, color=style.FAINT, linewidth=0.5, zorder=0)
-        # Every so many: which particle has which number means nothing, so they are a fair sample.
-        stride = slice(None, None, -(-len(frame) // MOST_MARKERS))
-        share = np.exp(strength[stride] - strongest) if np.isfinite(strongest) else np.ones(1)
-        count = len(xy[stride])
-        area = np.maximum(0.05, _largest_area(count) * np.broadcast_to(share, count))
-        a = frame.a[stride] if signed else np.ones(count)
-        options: dict[str, Any] = {"rasterized": count > SHARP}
-        for mask, label, look in (
-            (a >= 0, "$a$ > 0", {"facecolors": style.POSITIVE, "linewidths": 0, "alpha": 0.6}),
-            (a < 0, "$a$ < 0", {"facecolors": "none", "edgecolors": style.NEGATIVE, "linewidths": 0.7}),
-        ):
-            if mask.any() or (signed and ax is axes[-1]):
-                ax.scatter(*xy[stride][mask].T, s=area[mask], label=label, **look, **options)
-    note = "area: $m\\,|a|\\,|w|$"
-    stride_length = -(-len(frames[-1]) // MOST_MARKERS)
-    if stride_length > 1:
-        note += f"; 1 of {stride_length}"
-    legend = axes[-1].legend(title=note, loc="upper right")
+        ax.axhline(0.0, color=style.FAINT, linewidth=0.5, zorder=0)
+        ax.axvline(0.0, color=style.FAINT, linewidth=0.5, zorder=0)
+        shares = np.exp(strength - strongest) if np.isfinite(strongest) else np.ones(len(frame))
+        some, area = xy[::stride], shares[::stride]
+        area = np.maximum(0.05, area * _largest_area(len(area)))
+        negative = outer(frame)[::stride] < 0
+        _markers(ax, some[~negative], area[~negative], "$a$ ≥ 0", hollow=False)
+        _markers(ax, some[negative], area[negative], "$a$ < 0", hollow=True)
+    signed = frames[0].layout.blocks["a"] in ((), (1,))
+    handles = axes[0].get_legend_handles_labels()[0][: 2 if signed else 0]
+    note = "area: $m\\,|a|\\,|w|$" + (f"\n1 of {stride} neurons" if stride > 1 else "")
+    # The first panel is the emptiest, as a rule.
+    legend = axes[0].legend(handles=handles, title=note, loc="upper right", handlelength=1.0)
     for handle in legend.legend_handles:
-        handle.set_sizes([14.0])  # type: ignore[union-attr]
+        handle.set(sizes=[14.0], linewidths=[0.8])  # type: ignore[union-attr]
+
+
+def _markers(ax: Axes, points: Array, area: Array, label: str, *, hollow: bool) -> None:
+    if hollow:
+        edges = np.clip(0.2 * np.sqrt(area), 0.2, 0.8)
+        look: dict[str, Any] = {"edgecolors": style.NEGATIVE, "linewidths": edges}
+    else:
+        look = {"alpha": 0.6, "linewidths": 0.0}
+    ax.scatter(
+        points[:, 0],
+        points[:, 1],
+        area,
+        facecolors="none" if hollow else style.POSITIVE,
+        label=label,
+        rasterized=len(points) > SHARP,
+        **look,
+    )
 
 
 def _largest_area(count: int) -> float:

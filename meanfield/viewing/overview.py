@@ -56,7 +56,8 @@ def overview(
     shown = frames.moments() if len(frames) else []
     pictures = list(projections(frames[0], frames[-1]).values()) if shown else []
     rows = _rows(groups)
-    heights = [1.9] * len(rows) + [2.5 if picture.equal else 2.1 for picture in pictures]
+    heights = [1.9 if len(rows) == 1 else 1.6] * len(rows)
+    heights += [2.5 if picture.equal else 2.1 for picture in pictures]
     with style.styled():
         figure = style.new_figure(0.7 + sum(heights or [1.0]), shown=target is None)
         grid = figure.add_gridspec(max(1, len(heights)), COLUMNS, height_ratios=heights or [1.0])
@@ -96,11 +97,7 @@ def caption(run: Run, neurons: bool) -> str:
 
 
 def _rows(groups: list[list[str]]) -> list[list[list[str]]]:
-    """Panels in rows of at most three, the first rows with fewer and so with wider ones."""
-    count = -(-len(groups) // 3)
-    rows, rest = [], groups
-    for left in range(count, 0, -1):
-        size = len(rest) // left
-        rows.append(rest[:size])
-        rest = rest[size:]
-    return rows
+    """Panels in rows of three; what is left over is the first row, with wider panels."""
+    odd = len(groups) % 3
+    first = [groups[:odd]] if odd else []
+    return first + [groups[i : i + 3] for i in range(odd, len(groups), 3)]

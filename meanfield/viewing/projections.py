@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -27,6 +28,8 @@ class Projection:
         Whether markers show what a neuron does: area m |a| |w|, and the sign of a.
     equal : bool
         Whether both axes have one unit.
+    norm : bool
+        Whether the first number is a norm, so that its axis starts at zero.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Projection:
     points: Callable[[Ensemble], Array]
     neurons: bool = False
     equal: bool = False
+    norm: bool = False
 
 
 def projections(start: Ensemble, end: Ensemble) -> dict[str, Projection]:
@@ -71,10 +75,7 @@ def outer(ensemble: Ensemble) -> Array:
 
 
 def influence(ensemble: Ensemble) -> Array:
-    """m |a| |w| of every neuron, (N,), in units of the largest, in logarithms: 0 for the largest.
-
-    Logarithms, as the product overflows where a run diverges.
-    """
+    """log(m |a| |w|) of every neuron, (N,): the product itself overflows where a run diverges."""
     w = ensemble.position[:, ensemble.layout.columns("w")]
     with np.errstate(divide="ignore"):
         factors = np.log(ensemble.mass), np.log(np.abs(outer(ensemble))), np.log(norm(w))
@@ -99,21 +100,19 @@ def _of_neurons(layout: Layout, moving: list[int], end: Ensemble) -> list[Projec
     label = "$a$" if outputs == 1 else "$|a|$"
     found = []
     if trained and dim == 1:
-        found.append(
-            Projection("plane", ("$w$", label), lambda e: np.column_stack([e.position[:, w], outer(e)]))
-        )
+        points = partial(_beside, lambda e: e.position[:, w.start])
+        found.append(Projection("plane", ("$w$", label), points))
     elif trained:
-        found.append(
-            Projection(
-                "plane", ("$|w|$", label), lambda e: np.column_stack([norm(e.position[:, w]), outer(e)])
-            )
-        )
+        points = partial(_beside, lambda e: norm(e.position[:, w]))
+        found.append(Projection("plane", ("$|w|$", label), points, norm=True))
     elif dim > 1:
-        found.append(Projection("norm", ("$|w|$",), lambda e: norm(e.position[:, w])[:, None]))
-    if dim == 1 and "b" in layout.blocks:
-        b = layout.columns("b").start
         found.append(
-            Projection("weights", ("$w$", "$b$"), lambda e: e.position[:, [w.start, b]], neurons=True)
+            Projection("norm", ("$|w|$",), lambda e: norm(e.position[:, w])[:, None], norm=True)
+        )
+    if dim == 1 and "b" in layout.blocks:
+        columns = [w.start, layout.columns("b").start]
+        found.append(
+            Projection("weights", ("$w$", "$b$"), lambda e: e.position[:, columns], neurons=True)
         )
     elif dim == 2:
         labels = tuple(layout.labels[w])
@@ -122,11 +121,19 @@ def _of_neurons(layout: Layout, moving: list[int], end: Ensemble) -> list[Projec
         )
     elif dim > 2:
         axes, shares = principal_axes(end)
-        labels = tuple(f"$w$ along axis {i + 1} ({100 * share:.0f} %)" for i, share in enumerate(shares))
-        found.append(
-            Projection("weights", labels, lambda e: e.position[:, w] @ axes, neurons=True, equal=True)
-        )
+        percent = [f"{100 * share:.0f} %" for share in shares]
+        labels = tuple(f"$w$ along axis {i + 1} ({part})" for i, part in enumerate(percent))
+        points = partial(_along, w, axes)
+        found.append(Projection("weights", labels, points, neurons=True, equal=True))
     return found
+
+
+def _beside(first: Callable[[Ensemble], Array], ensemble: Ensemble) -> Array:
+    return np.column_stack([first(ensemble), outer(ensemble)])
+
+
+def _along(columns: slice, axes: Array, ensemble: Ensemble) -> Array:
+    return ensemble.position[:, columns] @ axes
 
 
 def principal_axes(ensemble: Ensemble) -> tuple[Array, tuple[float, float]]:

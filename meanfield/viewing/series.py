@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Drawn in one panel, in this order. Everything else that is observed has a panel of its own.
 ENERGIES = ["energy", "risk", "test_risk", "sampled_risk"]
 ENERGIES += ["potential", "interaction", "l2", "l1", "tv"]
+# Among those, the ones that say how the flow does come first.
+FIRST = ["free_energy", "entropy", "dissipation", "speed", "w2"]
 ACCURACIES = ["test_accuracy", "train_accuracy"]
 LABELS = {"w2": "$W_2$", "l2": "L2 term", "l1": "L1 term", "tv": "TV term"}
 MOST_COLUMNS = 8
@@ -100,6 +102,8 @@ def panels(run: Run, names: str | Sequence[str] | None = None) -> list[list[str]
         chosen = [name for name in numbers if name not in errors]
     together = [[name for name in group if name in chosen] for group in (ENERGIES, ACCURACIES)]
     alone = [[name] for name in chosen if name not in ENERGIES + ACCURACIES]
+    if names is None:
+        alone.sort(key=lambda group: FIRST.index(group[0]) if group[0] in FIRST else len(FIRST))
     return [group for group in together + alone if group]
 
 
@@ -147,11 +151,10 @@ def curves(run: Run, name: str) -> list[Curve]:
         return [curve]
     columns = [str(column) for column in data["coordinate"].values]
     kept = columns[:MOST_COLUMNS]
-    more = f" (of {len(columns)})" if len(columns) > len(kept) else ""
-    return [
-        _curve(f"{label} of {column}{more if column == kept[-1] else ''}", time, data.values[..., j])
-        for j, column in enumerate(kept)
-    ]
+    labels = [f"{label} of {column}" for column in kept]
+    if len(columns) > len(kept):
+        labels[-1] += f" ({len(columns) - len(kept)} more)"
+    return [_curve(text, time, data.values[..., j]) for j, text in enumerate(labels)]
 
 
 def _curve(label: str, time: Array, values: Array) -> Curve:
@@ -209,8 +212,21 @@ def _scale_time(ax: Axes, run: Run, drawn: Sequence[Curve]) -> None:
         # Up to the first moment the axis is linear, so that the start is there too.
         first = min(float(time[time > 0][0]) for time in times if time[-1] > 0)
         ax.set_xscale("symlog", linthresh=first, linscale=0.4)
+        _mark_decades(ax, first, end)
     if end > 0:
         ax.set_xlim(0.0, end)
+
+
+def _mark_decades(ax: Axes, first: float, end: float) -> None:
+    """Ticks at 0 and at powers of ten; by itself matplotlib puts some into the linear part."""
+    from matplotlib.ticker import FixedLocator, NullFormatter
+
+    powers = np.arange(np.ceil(np.log10(first)), np.floor(np.log10(end)) + 1)
+    decades = 10.0 ** powers[:: 1 + len(powers) // 7]
+    parts = np.outer(10.0 ** np.arange(powers[0] - 1, powers[-1] + 1), np.arange(2, 10)).ravel()
+    ax.xaxis.set_major_locator(FixedLocator([0.0, *decades]))
+    ax.xaxis.set_minor_locator(FixedLocator(parts[(parts > first) & (parts < end)].tolist()))
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def logarithmic(times: Array) -> bool:

@@ -77,7 +77,7 @@ def test_opposite_relus_do_not_interact():
 
 
 @pytest.mark.parametrize("kind", EXACT)
-@pytest.mark.parametrize("gap", [1e-7, 1e-3, 1.2])
+@pytest.mark.parametrize("gap", [1e-7, 1e-3])
 @pytest.mark.parametrize("opposite", [False, True])
 def test_relative_accuracy_with_bias(kind, gap, opposite):
     """Biases like those of neurons that meet their threshold often: h and k of order 1.

@@ -29,8 +29,8 @@ def test_averaged_ramp(t):
     assert abs(activation.slope([t])[0] - slope) < 1e-13
 
 
-@pytest.mark.parametrize("dim", [2, 3, 4, 7, 40, 1001])
-@pytest.mark.parametrize("t", [0.4, -0.9, 1.4, 9.0])
+@pytest.mark.parametrize("dim", [2, 3, 40, 1001])
+@pytest.mark.parametrize("t", [-0.9, 1.4, 9.0])
 def test_sphere_ramp(dim, t):
     with mp.workdps(25):
         power = mp.mpf(dim - 3) / 2

@@ -13,7 +13,7 @@ from meanfield.initial import NormalInit
 from meanfield.networks import TwoLayer
 from meanfield.observables import Balance, Dissipation, Energy
 from meanfield.schemes import RK4, Euler, EulerMaruyama, Heun, schemes
-from meanfield.simulate import simulate
+from meanfield.simulation import simulate
 from tests.conftest import size
 from tests.orders import fitted_order, step_counts
 

@@ -14,7 +14,7 @@ from meanfield.initial import NormalInit
 from meanfield.kernels import compile as compiling
 from meanfield.networks import TwoLayer
 from meanfield.schemes import RK4, Euler, EulerMaruyama
-from meanfield.simulate import simulate
+from meanfield.simulation import simulate
 from tests.conftest import size
 
 DIM = 3

@@ -16,6 +16,7 @@ from meanfield.errors import Diverged, require
 from meanfield.flows import Flow
 from meanfield.guards import check_finite
 from meanfield.initial import Initial
+from meanfield.kernels.blas import single_threaded
 from meanfield.kernels.compile import log as compile_log
 from meanfield.observables import Energy, Observable, View
 from meanfield.random import check_seed
@@ -62,8 +63,8 @@ def simulate(
     until: float,
     seed: int = 0,
     observe: Sequence[Observable] = (Energy(),),
-    observe_when: Schedule | Mapping[str, Any] = DEFAULT_OBSERVE,
-    frames: Schedule | Mapping[str, Any] = DEFAULT_FRAMES,
+    observe_when: Schedule | Mapping[str, Any] | Sequence[float] = DEFAULT_OBSERVE,
+    frames: Schedule | Mapping[str, Any] | Sequence[float] = DEFAULT_FRAMES,
     out: str | os.PathLike[str] | None = None,
     force: bool = False,
     title: str = "",
@@ -134,8 +135,8 @@ def simulate_replicas(
     scheme: Scheme,
     until: float,
     observe: Sequence[Observable],
-    observe_when: Schedule | Mapping[str, Any] = DEFAULT_OBSERVE,
-    frames: Schedule | Mapping[str, Any] = DEFAULT_FRAMES,
+    observe_when: Schedule | Mapping[str, Any] | Sequence[float] = DEFAULT_OBSERVE,
+    frames: Schedule | Mapping[str, Any] | Sequence[float] = DEFAULT_FRAMES,
     out: str | os.PathLike[str] | None = None,
     force: bool = False,
     title: str = "",
@@ -179,7 +180,8 @@ def simulate_replicas(
     try:
         for replica in range(len(seeds)):
             problem = first if replica == 0 else problems[replica]()
-            with np.errstate(over="ignore", invalid="ignore"):  # the guard says it better
+            # The guard says it better than warnings; BLAS sums alike on every machine.
+            with np.errstate(over="ignore", invalid="ignore"), single_threaded():
                 steps += _run_one(problem, scheme, plan, axes, recorder, replica, timer, progress)
             if after is not None:
                 after(replica, recorder)
