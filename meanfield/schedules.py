@@ -1,6 +1,6 @@
 """Schedules: at which steps something happens, as a pure function of the grid of time.
 
-``every(steps=10)``, ``every(time=5.0)``, ``evenly(100)``, ``log_spaced(200)`` and ``at([0, 1, 10])``
+``every(steps=10)``, ``every(time=5.0)``, ``evenly(100)``, ``log_spaced(200)``, ``at([0, 1, 10])``
 compose with ``|`` (either) and ``&`` (both).
 """
 
@@ -115,7 +115,7 @@ class EveryTime(Schedule):
 
 @dataclass(frozen=True)
 class Spaced(Schedule):
-    """About `count` steps from the first to the last, in equal or in equal logarithmic distances."""
+    """About `count` steps from first to last, in equal or in equal logarithmic distances."""
 
     count: int
     logarithmic: bool

@@ -92,9 +92,7 @@ DEFINITIONS = [
         lambda t: -1 + 3 / mp.mpf(1.1) * (min(max(t, mp.mpf(-0.4)), mp.mpf(0.7)) + 0.4),
         kinks=(-0.4, 0.7),
     ),
-    Definition(
-        "erf", special.erf, lambda t: 2.0 / np.sqrt(np.pi) * np.exp(-t * t), mp.erf
-    ),
+    Definition("erf", special.erf, lambda t: 2.0 / np.sqrt(np.pi) * np.exp(-t * t), mp.erf),
     Definition(
         {"kind": "probit", "variance": 0.7},
         lambda t: special.ndtr(t / np.sqrt(0.7)),
@@ -122,7 +120,9 @@ DEFINITIONS = [
         lambda t: -1.6 * t * np.exp(-0.8 * t * t),
         lambda t: mp.exp(-mp.mpf(0.8) * t * t),
     ),
-    Definition("tanh", np.tanh, lambda t: 4.0 * special.expit(2 * t) * special.expit(-2 * t), mp.tanh),
+    Definition(
+        "tanh", np.tanh, lambda t: 4.0 * special.expit(2 * t) * special.expit(-2 * t), mp.tanh
+    ),
     Definition(
         "sigmoid",
         special.expit,

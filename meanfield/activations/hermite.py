@@ -36,7 +36,7 @@ def powers(x: ArrayLike, count: int) -> Array:
     return np.cumprod(columns, axis=1, out=columns)
 
 
-def polynomials(start: ArrayLike, x: ArrayLike, count: int, variance: ArrayLike = 1.0) -> Array:
+def polynomials(start: Array | float, x: Array, count: int, variance: Array | float = 1.0) -> Array:
     """``start · He_k(x)``, more generally ``g_{k+1} = x g_k - k variance g_{k-1}``, g_0 = start.
 
     The recursion runs on the products, so a start of 0 (a density far out) gives 0 and not

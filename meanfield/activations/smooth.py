@@ -94,7 +94,7 @@ def _sign_covariance(h, k, left):
 
 @jit
 def erf_pair(p, m1, s1, m2, s2, rho, r):
-    h, k, left, apart, _, _, a, b, first, _, root = blur(0.5, m1, s1, m2, s2, rho, r)
+    h, k, left, _, _, _, a, b, first, _, root = blur(0.5, m1, s1, m2, s2, rho, r)
     if abs(h) < CENTRAL and abs(k) < CENTRAL:
         value = TWO_OVER_PI * math.atan2(rho * s1 * s2, root)
     elif abs(left) <= SMALL:

@@ -21,6 +21,7 @@ from meanfield.errors import FileProblem, require
 from meanfield.functionals import Risk
 from meanfield.networks import TwoLayer
 from meanfield.observables import Observable
+from meanfield.schedules import Grid, schedule
 from meanfield.schemes import Scheme
 from meanfield.simulation import Problem, Progress, simulate_replicas
 from meanfield.storage import Recorder, Run
@@ -118,6 +119,10 @@ class Experiment:
         problems.finish()
         problems.attempt("flow", flow.speeds, network.layout)
         problems.attempt("scheme", self.scheme.check, flow)
+        grid = Grid(self.scheme.step, self.until)
+        for key in ("frames", "observe_when"):
+            when = schedule(getattr(self._sections.run, key))
+            problems.attempt(f"run.{key}", when.steps, grid)
         problems.finish()
         return Problem(flow, start, seed)
 

@@ -83,7 +83,11 @@ class Checked:
 
 
 def check(
-    cls: type, table: Mapping[str, Any], section: str, problems: Problems, without: Collection[str] = ()
+    cls: type,
+    table: Mapping[str, Any],
+    section: str,
+    problems: Problems,
+    without: Collection[str] = (),
 ) -> Checked | None:
     """Hold a table against the constructor of a class.
 
@@ -192,4 +196,5 @@ def _sentence(item: Any, section: str, known: list[str]) -> str:
 
 def _is_branch(part: Any) -> bool:
     """Whether a part of a location is pydantic's name for a member of a union."""
-    return isinstance(part, str) and ("[" in part or part in ("int", "float", "str", "bool", "dict"))
+    simple = ("int", "float", "str", "bool", "dict")
+    return isinstance(part, str) and ("[" in part or part in simple)

@@ -20,6 +20,7 @@ from meanfield.arrays import Array
 from meanfield.data.finite import FiniteData
 from meanfield.data.targets import Target
 from meanfield.errors import require, require_count, require_positive
+from meanfield.kernels.blas import single_threaded
 from meanfield.registry import Registry
 
 
@@ -63,7 +64,8 @@ class LabelledLaw:
 
     def draw(self, count: int, rng: np.random.Generator) -> FiniteData:
         """`count` independent samples."""
-        x, component = self.inputs.draw(count, rng)
+        with single_threaded():  # the same bits, however many cores there are
+            x, component = self.inputs.draw(count, rng)
         return FiniteData(x, self.target(x, component))
 
     def sample(self, count: int, seed: int = 0, test: int = 0) -> FiniteData:
@@ -298,7 +300,8 @@ def covariance_root(covariance: ArrayLike, dim: int) -> Array:
         return np.diag(np.broadcast_to(np.sqrt(given), (dim,)))
     require(given.shape == (dim, dim), "covariance", given.shape, f"the shape ({dim}, {dim})")
     require(bool(np.allclose(given, given.T)), "covariance", covariance, "a symmetric matrix")
-    values, vectors = np.linalg.eigh(given)
+    with single_threaded():
+        values, vectors = np.linalg.eigh(given)
     tolerance = 1e-12 * max(1.0, float(values[-1]))
     require(values[0] >= -tolerance, "covariance", covariance, "a matrix with eigenvalues ≥ 0")
     return np.ascontiguousarray(vectors * np.sqrt(np.maximum(values, 0.0)))

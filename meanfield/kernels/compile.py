@@ -89,7 +89,8 @@ def jit(function: F | None = None, *, parallel: bool = False, reorder: bool = Fa
         options["fastmath"] = set(REORDER)
     compiled: Any = numba.njit(**options)(function)
     if isinstance(compiled, Dispatcher) and _belongs_to_us(function):
-        compiled._cache = _KernelCache(function)
+        dispatcher: Any = compiled
+        dispatcher._cache = _KernelCache(function)
     return compiled
 
 
@@ -144,7 +145,8 @@ def cache_folder() -> Path:
     for version in (numba.__version__, llvmlite.__version__, numpy.__version__):
         digest.update(version.encode())
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "meanfield"
-    folder = Path(os.environ.get("MEANFIELD_CACHE_DIR") or home) / f"kernels-{digest.hexdigest()[:16]}"
+    name = f"kernels-{digest.hexdigest()[:16]}"
+    folder = Path(os.environ.get("MEANFIELD_CACHE_DIR") or home) / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

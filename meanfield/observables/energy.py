@@ -20,9 +20,9 @@ class Energy(Observable):
 
 @observables.register("free-energy")
 class FreeEnergy(Observable):
-    """``entropy`` = ∫ρ log ρ, estimated by nearest neighbours, and ``free_energy`` = energy + τ entropy.
+    """``entropy`` = ∫ρ log ρ, estimated, and ``free_energy`` = energy + τ entropy.
 
-    The estimate needs many particles per dimension: in 30 dimensions it says little.
+    The estimate, by nearest neighbours, needs many particles per dimension: it says little in 30.
     """
 
     def __call__(self, view: View) -> Mapping[str, ArrayLike]:

@@ -15,7 +15,7 @@ from meanfield.schedules import Schedule
 
 @observables.register("accuracy")
 class Accuracy(Observable):
-    """``train_accuracy`` and, with held-out data, ``test_accuracy``: fractions classified rightly."""
+    """``train_accuracy`` and, with held-out data, ``test_accuracy``: fractions that are right."""
 
     def __call__(self, view: View) -> Mapping[str, ArrayLike]:
         return {f"{part}_accuracy": score[1] for part, score in _scores(view).items()}
@@ -75,5 +75,5 @@ def _scores(view: View) -> dict[str, tuple[float, float]]:
     parts = {"train": risk.data, "test": risk.held_out()}
     finite = {name: data for name, data in parts.items() if isinstance(data, FiniteData)}
     if not finite:
-        raise Unsupported("the observable 'accuracy' needs a finite data set, trained on or held out")
+        raise Unsupported("the observable 'accuracy' needs a finite data set to be right about")
     return {name: risk.on(data, view.ensemble) for name, data in finite.items()}

@@ -33,7 +33,7 @@ class PathNorm(Observable):
 
 @observables.register("effective-neurons")
 class EffectiveNeurons(Observable):
-    """``effective_neurons`` = (Σ c_i)²/Σ c_i² with c_i = m_i |a_i|·|(w_i, b_i)|: N if all pull alike."""
+    """``effective_neurons`` = (Σ c_i)²/Σ c_i², c_i = m_i |a_i|·|(w_i, b_i)|; at most N."""
 
     def __call__(self, view: View) -> Mapping[str, ArrayLike]:
         share = view.ensemble.mass * strength(view.ensemble)
@@ -43,7 +43,7 @@ class EffectiveNeurons(Observable):
 
 @observables.register("balance")
 class Balance(Observable):
-    """``balance`` = ∫ (|a|² - |w|² - b²) dρ and ``balance_drift``, its largest change in any neuron.
+    """``balance`` = ∫ (|a|² - |w|² - b²) dρ; ``balance_drift``, its largest change in a neuron.
 
     Homogeneous activations of degree 1 conserve it neuron by neuron without regulariser and noise.
     """

@@ -79,7 +79,9 @@ class Recorder:
         Replace an existing file.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None, plan: Plan, force: bool = False) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str] | None, plan: Plan, force: bool = False
+    ) -> None:
         self.path = None if path is None else Path(path)
         self.plan = plan
         if self.path is None:
@@ -141,13 +143,21 @@ class Recorder:
         many = len(self.plan.seeds) > 1
         dims = (*(["seed"] if many else []), *dims)
         shape = (*([len(self.plan.seeds)] if many else []), *shape)
-        growing = tuple(None if d.startswith(MAIN_AXIS) else n for d, n in zip(dims, shape, strict=True))
-        chunks = tuple(
-            1 if (d == "seed" or (d.startswith(MAIN_AXIS) and len(dims) > 1 + many)) else max(1, n)
-            for d, n in zip(dims, shape, strict=True)
-        )
-        chunked = dict(maxshape=growing, chunks=chunks) if None in growing else {}
-        dataset = target.create_dataset(name, shape, dtype="f8", fillvalue=np.nan, **chunked)
+        in_time = [dim.startswith(MAIN_AXIS) for dim in dims]
+        settings: dict[str, Any] = {}
+        if any(in_time):
+            settings["maxshape"] = [
+                None if timely else n for timely, n in zip(in_time, shape, strict=True)
+            ]
+            # A chunk is one frame, or the whole series of a number.
+            single = [
+                dim == "seed" or (timely and not in_time[-1])
+                for dim, timely in zip(dims, in_time, strict=True)
+            ]
+            settings["chunks"] = tuple(
+                1 if one else max(1, n) for one, n in zip(single, shape, strict=True)
+            )
+        dataset = target.create_dataset(name, shape, dtype="f8", fillvalue=np.nan, **settings)
         for i, dim in enumerate(dims):
             if dim == "particle":
                 scale = self._scale(group, dim, lambda n=shape[i]: np.arange(n))
@@ -158,7 +168,9 @@ class Recorder:
             dataset.dims[i].attach_scale(scale)
         return dataset
 
-    def _put(self, group: str, name: str, replica: int, dims: Sequence[str], value: ArrayLike) -> None:
+    def _put(
+        self, group: str, name: str, replica: int, dims: Sequence[str], value: ArrayLike
+    ) -> None:
         """Write a value that has no time axis."""
         array = np.asarray(value, dtype=float)
         dataset = self._series(group, name, dims, array.shape)

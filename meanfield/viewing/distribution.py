@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +9,9 @@ import numpy as np
 
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
-from meanfield.errors import InvalidInput, UnknownName, require
+from meanfield.errors import UnknownName, require
 from meanfield.viewing import style
+from meanfield.viewing.frames import FilledFrames
 from meanfield.viewing.projections import Projection, influence, outer, projections
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from meanfield.storage import Run
 
 MANY = 2000  # from so many particles on, a plane shows their density
-MOST_MARKERS = 10_000
+MOST_MARKERS = 4000  # of more neurons a sample is drawn, as they would hide each other
 SHARP = 500  # more markers than this become pixels in a vector file, which would be huge
 
 
@@ -63,7 +63,7 @@ def distribution(
     InvalidInput
         If there are fewer axes than times, or the run has no frames.
     """
-    frames = readable_frames(run)
+    frames = FilledFrames(run)
     require(len(frames) > 0, "frames", 0, "a run in which this seed has frames")
     found = projections(frames[0], frames[-1])
     if projection is not None and projection not in found:
@@ -79,45 +79,6 @@ def distribution(
     expected = f"{len(shown)} axes, one for each time"
     require(overlaid or len(targets) >= len(shown), "axes", len(targets), expected)
     return draw(chosen, shown, targets)
-
-
-class ReadableFrames:
-    """The frames of a run up to where it, or this seed of it, stopped."""
-
-    def __init__(self, run: Run) -> None:
-        self._frames = run.frames
-        count = len(self._frames)
-        # A seed that stopped early leaves empty frames, all at the end: look for the first one.
-        if count and not self._finite(count - 1):
-            count = bisect.bisect_left(range(count), True, key=lambda i: not self._finite(i))
-        self._count = count
-
-    def _finite(self, index: int) -> bool:
-        try:
-            self._frames[index]
-        except InvalidInput:
-            return False
-        return True
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, index: int) -> Ensemble:
-        return self._frames[range(self._count)[index]]
-
-    def at(self, time: float) -> Ensemble:
-        """The frame nearest to a time."""
-        return self[int(np.abs(self._frames.times[: self._count] - time).argmin())]
-
-    def moments(self) -> list[Ensemble]:
-        """The first, the middle and the last frame; fewer where they are the same."""
-        last = self._count - 1
-        return [self[i] for i in sorted({0, (last + 1) // 2, last})]
-
-
-def readable_frames(run: Run) -> ReadableFrames:
-    """The frames of a run that hold finite numbers."""
-    return ReadableFrames(run)
 
 
 def draw(projection: Projection, frames: Sequence[Ensemble], axes: Sequence[Axes]) -> list[Axes]:
@@ -158,12 +119,15 @@ def common_limits(points: Sequence[Array], projection: Projection) -> list[tuple
     low, high = stacked.min(axis=0), stacked.max(axis=0)
     if projection.norm:
         low[0] = 0.0
-    centre, half = 0.5 * (low + high), 0.53 * (high - low)
+    centre, half = 0.5 * (low + high), 0.56 * (high - low)
     if projection.equal:
         half = np.full_like(half, half.max())
     # A single point gets room around it.
     half = np.where(half > 1e-9 * np.abs(centre), half, 0.5 * np.maximum(1.0, np.abs(centre)))
-    return [(float(c - h), float(c + h)) for c, h in zip(centre, half, strict=True)]
+    limits = [(float(c - h), float(c + h)) for c, h in zip(centre, half, strict=True)]
+    if projection.norm and len(limits) == 1:  # no bin of a density lies half below zero
+        return [(0.0, limits[0][1])]
+    return limits
 
 
 def _densities(
@@ -172,7 +136,7 @@ def _densities(
     limits: tuple[float, float],
     axes: list[Axes],
 ) -> None:
-    bins = int(np.clip(2.5 * max(map(len, frames)) ** (1 / 3), 12, 100))
+    bins = int(np.clip(4 * max(map(len, frames)) ** (1 / 3), 12, 100))
     edges = np.linspace(*limits, bins + 1)
     last = len(frames) - 1
     for index, (frame, values) in enumerate(zip(frames, points, strict=True)):
@@ -218,7 +182,7 @@ def _hexagons(
                 reduce_C_function=np.sum,
                 gridsize=(32, 20),
                 extent=(*limits[0], *limits[1]),
-                cmap=style.DENSITY_MAP,
+                cmap=style.density_map(),
                 linewidths=0.1,
             )
         )
@@ -251,7 +215,8 @@ def _neurons(frames: Sequence[Ensemble], points: Sequence[Array], axes: list[Axe
     handles = axes[0].get_legend_handles_labels()[0][: 2 if signed else 0]
     note = "area: $m\\,|a|\\,|w|$" + (f"\n1 of {stride} neurons" if stride > 1 else "")
     # The first panel is the emptiest, as a rule.
-    legend = axes[0].legend(handles=handles, title=note, loc="upper right", handlelength=1.0)
+    look = {"frameon": True, "facecolor": "white", "framealpha": 0.8, "edgecolor": "none"}
+    legend = axes[0].legend(handles=handles, title=note, loc="best", handlelength=1.0, **look)
     for handle in legend.legend_handles:
         handle.set(sizes=[14.0], linewidths=[0.8])  # type: ignore[union-attr]
 
@@ -259,7 +224,7 @@ def _neurons(frames: Sequence[Ensemble], points: Sequence[Array], axes: list[Axe
 def _markers(ax: Axes, points: Array, area: Array, label: str, *, hollow: bool) -> None:
     if hollow:
         edges = np.clip(0.2 * np.sqrt(area), 0.2, 0.8)
-        look: dict[str, Any] = {"edgecolors": style.NEGATIVE, "linewidths": edges}
+        look: dict[str, Any] = {"edgecolors": style.NEGATIVE, "linewidths": edges, "alpha": 0.8}
     else:
         look = {"alpha": 0.6, "linewidths": 0.0}
     ax.scatter(

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from meanfield.viewing import style
-from meanfield.viewing.distribution import draw, readable_frames
+from meanfield.viewing.distribution import draw
 from meanfield.viewing.files import check_picture, save
-from meanfield.viewing.projections import projections
+from meanfield.viewing.frames import FilledFrames
+from meanfield.viewing.projections import Projection, projections
 from meanfield.viewing.series import draw_panel, panels
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def overview(
     """
     target = None if path is None else check_picture(path)
     groups = panels(run, names)
-    frames = readable_frames(run)
+    frames = FilledFrames(run)
     shown = frames.moments() if len(frames) else []
     pictures = list(projections(frames[0], frames[-1]).values()) if shown else []
     rows = _rows(groups)
@@ -62,18 +63,11 @@ def overview(
         figure = style.new_figure(0.7 + sum(heights or [1.0]), shown=target is None)
         grid = figure.add_gridspec(max(1, len(heights)), COLUMNS, height_ratios=heights or [1.0])
         for number, row in enumerate(rows):
-            width = COLUMNS // len(row)
-            for place, group in enumerate(row):
-                ax = figure.add_subplot(grid[number, place * width : (place + 1) * width])
-                draw_panel(run, group, ax, explain=False)
+            for group, span in zip(row, _spans(len(row)), strict=True):
+                draw_panel(run, group, figure.add_subplot(grid[number, span]), explain=False)
         for number, picture in enumerate(pictures, start=len(rows)):
-            count = 1 if len(picture.labels) == 1 else len(shown)
-            width = COLUMNS // count
-            axes = [
-                figure.add_subplot(grid[number, place * width : (place + 1) * width])
-                for place in range(count)
-            ]
-            draw(picture, shown, axes)
+            spans = _spans(1 if len(picture.labels) == 1 else len(shown), picture)
+            draw(picture, shown, [figure.add_subplot(grid[number, span]) for span in spans])
         if run.title:
             # A title is the user's, and may hold a dollar sign.
             figure.suptitle("\n".join(textwrap.wrap(run.title, 90)), parse_math=False)
@@ -87,13 +81,23 @@ def caption(run: Run, neurons: bool) -> str:
     """What one has to know to read the figure."""
     parts = []
     if neurons:
-        parts.append(f"{len(run.frames[0]):,} particles")
+        count = len(run.frames[0])
+        parts.append(f"{count:,} particle{'s' if count > 1 else ''}")
     if len(run.seeds) > 1:
         parts.append(f"{len(run.seeds)} seeds: line mean, band min to max")
-        parts.append(f"particles of seed {run.seeds[run._replica]}")
+        seed = run.seeds[run._replica]
+        parts.append(f"particles of seed {seed}" if neurons else f"no frames of seed {seed}")
     if run.status != "finished":
         parts.append(f"{run.status}: {run.stop_reason}")
     return "\n".join(textwrap.wrap(" · ".join(parts), LINE_LENGTH))
+
+
+def _spans(count: int, picture: Projection | None = None) -> list[slice]:
+    """The columns of `count` panels in a row; a plane alone is in the middle, not stretched."""
+    if count == 1 and picture is not None and len(picture.labels) == 2:
+        return [slice(2, 4)]
+    width = COLUMNS // count
+    return [slice(place * width, (place + 1) * width) for place in range(count)]
 
 
 def _rows(groups: list[list[str]]) -> list[list[list[str]]]:

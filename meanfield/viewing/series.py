@@ -192,7 +192,7 @@ def _baseline(run: Run, ax: Axes) -> None:
     values = values[np.isfinite(values)]
     if len(values):
         label = plain(str(found.get("baseline_name", "") or "baseline"))
-        ax.axhline(values.mean(), color=GREY, linestyle="--", linewidth=0.9, label=label)
+        ax.axhline(values.mean(), color=GREY, linestyle=(0, (8, 3)), linewidth=0.9, label=label)
 
 
 def _scale_values(ax: Axes, drawn: Sequence[Curve], *, linear: bool) -> None:
@@ -208,13 +208,14 @@ def _scale_time(ax: Axes, run: Run, drawn: Sequence[Curve]) -> None:
     if not times:
         return
     end = max(float(time[-1]) for time in times)
-    if end > 0 and any(map(logarithmic, [*times, run.frames.times])):
+    if end == 0:
+        return
+    first = min(float(time[time > 0][0]) for time in times if time[-1] > 0)
+    if end >= 10 * first and any(map(logarithmic, [*times, run.frames.times])):
         # Up to the first moment the axis is linear, so that the start is there too.
-        first = min(float(time[time > 0][0]) for time in times if time[-1] > 0)
         ax.set_xscale("symlog", linthresh=first, linscale=0.4)
         _mark_decades(ax, first, end)
-    if end > 0:
-        ax.set_xlim(0.0, end)
+    ax.set_xlim(0.0, end)
 
 
 def _mark_decades(ax: Axes, first: float, end: float) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 # M. Okabe, K. Ito, Color universal design (2008), ordered so that neighbours differ in lightness.
@@ -23,7 +26,6 @@ DASHES: list[Any] = [
     (0, (1, 2.5)),
 ]
 POSITIVE, NEGATIVE, GREY, FAINT = COLOURS[1], COLOURS[2], "#555555", "#BBBBBB"
-DENSITY_MAP = "cividis_r"  # lightness falls with density, so a grey print says the same
 WIDTH = 7.2  # inches: two columns of a journal
 
 RC: dict[str, Any] = {
@@ -64,6 +66,14 @@ def styled() -> AbstractContextManager[None]:
 def line(index: int) -> dict[str, Any]:
     """Colour and dashes of line number `index` in a panel."""
     return {"color": COLOURS[index % len(COLOURS)], "linestyle": DASHES[index % len(DASHES)]}
+
+
+def density_map() -> Colormap:
+    """Colours of a density: the darker the more, in grey print too; the palest is not white."""
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(colormaps["Blues"](np.linspace(0.2, 1.0, 256)), name="density")
 
 
 def new_figure(height: float, *, shown: bool) -> Figure:

@@ -10,6 +10,11 @@ from meanfield.kernels.population import Projected, interact
 from meanfield.kernels.quadrature import gaussian_mean, gaussian_pair
 from tests.references import DEFINITIONS, average, interaction
 
+# Without compilation, kernels warn where IEEE arithmetic gives inf.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:(overflow|divide by zero) encountered in scalar:RuntimeWarning"
+)
+
 every = pytest.mark.parametrize("case", DEFINITIONS, ids=lambda case: str(case.activation))
 
 

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from meanfield.activations import make
 
 # Without compilation, kernels warn where IEEE arithmetic gives inf.
-pytestmark = pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:(overflow|divide by zero) encountered in scalar:RuntimeWarning"
+)
 
 KINDS = [
     *("step", "relu", "leaky-relu", "abs", "linear", "quadratic", "monomial"),

@@ -123,7 +123,7 @@ def test_outputs_are_inferred():
 def test_start_from_an_earlier_run_and_from_a_file(tmp_path):
     first = Experiment(altered()).run(tmp_path / "first.h5")
     wrong = altered(ensemble={"kind": "run", "path": "first.h5"})
-    with pytest.raises(Mistakes, match="unknown key ensemble.count"):
+    with pytest.raises(Mistakes, match=r"unknown key ensemble\.count"):
         Experiment(wrong, base=tmp_path)
     tables = {**altered(), "ensemble": {"kind": "run", "path": "first.h5"}}
     start = Experiment(tables, base=tmp_path).problem(0).start

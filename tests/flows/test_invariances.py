@@ -1,10 +1,13 @@
 """Symmetries of the flow: what a change of description does to a trajectory."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ortho_group
+from threadpoolctl import threadpool_limits
 
 from meanfield.data import FiniteData, Gaussian, GaussianMixture, Labels, Teacher
 from meanfield.ensemble import Ensemble
@@ -13,6 +16,7 @@ from meanfield.functionals import L2, TV, Entropy, Risk
 from meanfield.initial import NormalInit
 from meanfield.kernels import compile as compiling
 from meanfield.networks import TwoLayer
+from meanfield.observables import Energy, Moments
 from meanfield.schemes import RK4, Euler, EulerMaruyama
 from meanfield.simulation import simulate
 from tests.conftest import size
@@ -125,19 +129,38 @@ def test_all_masses_doubled_is_another_measure(energy, seed):
     assert np.abs(found - plain).max() > 1e-6
 
 
-@pytest.mark.parametrize("name", sorted(ENERGIES))
-def test_threads_change_no_bit(name):
-    energy = ENERGIES[name] + 0.1 * Entropy()
-    start = NormalInit(size(150, 5)).draw(NETWORK.layout, 3)
+@contextmanager
+def _threads(count):
+    """As on a machine with so many cores: numba's threads and those of BLAS."""
     before = compiling.threads()
+    compiling.set_threads(count)
     try:
-        ends = []
-        for count in (1, 2, 3, 4):
-            compiling.set_threads(count)
-            ends.append(_end(energy, start, EulerMaruyama, Langevin).position)
+        with threadpool_limits(count):
+            yield
     finally:
         compiling.set_threads(before)
-    assert all(np.array_equal(ends[0], end) for end in ends[1:])
+
+
+def _bits(flow, start, scheme, until=0.5):
+    run = simulate(flow, start, scheme=scheme, until=until, observe=[Energy(), Moments()])
+    series = [run[name].values.tobytes() for name in run.names]
+    return run.final.position.tobytes(), *series
+
+
+def _different(make):
+    """How many different results 1 … 4 threads give."""
+    found = set()
+    for count in (1, 2, 3, 4):
+        with _threads(count):
+            found.add(make())
+    return len(found)
+
+
+@pytest.mark.parametrize("name", sorted(ENERGIES))
+def test_threads_change_no_bit(name):
+    flow = Langevin(ENERGIES[name] + 0.1 * Entropy())
+    start = NormalInit(size(150, 5)).draw(NETWORK.layout, 3)
+    assert _different(lambda: _bits(flow, start, EulerMaruyama(0.1))) == 1
 
 
 def test_threads_change_no_bit_across_blocks_of_samples():
@@ -146,14 +169,26 @@ def test_threads_change_no_bit_across_blocks_of_samples():
     network = TwoLayer("tanh", dim, outputs=2, bias=True)
     data = FiniteData(rng.standard_normal((count, dim)), rng.standard_normal((count, 2)))
     start = NormalInit(size(200, 66)).draw(network.layout, 3)
-    before = compiling.threads()
-    try:
-        ends = []
-        for threads in (1, 2, 3, 4):
-            compiling.set_threads(threads)
-            flow = Wasserstein(Risk(network, data))
-            run = simulate(flow, start, scheme=Euler(0.5), until=size(5.0, 1.0))
-            ends.append((run.final.position.tobytes(), run["energy"].values.tobytes()))
-    finally:
-        compiling.set_threads(before)
-    assert len(set(ends)) == 1
+    assert _different(lambda: _bits(Wasserstein(Risk(network, data)), start, Euler(0.1))) == 1
+
+
+def test_threads_change_no_bit_of_long_sums():
+    """A sum that BLAS cuts into one part for each of its threads."""
+    start = NormalInit(size(30_000, 50)).draw(NETWORK.layout, 3)
+    assert _different(lambda: _bits(Wasserstein(L2()), start, Euler(0.1))) == 1
+
+
+def test_threads_change_no_bit_of_laws_with_a_covariance():
+    dim = size(150, 30)
+    root = np.random.default_rng(0).standard_normal((dim, dim)) / np.sqrt(dim)
+    network = TwoLayer("relu", dim)
+    teacher = Teacher(network, network.ensemble(np.eye(dim)[:3]))
+    start = NormalInit(size(70, 3)).draw(network.layout, 0)
+
+    def make(data):
+        law = Gaussian(dim, covariance=root @ root.T).labelled_by(teacher)
+        return _bits(Wasserstein(Risk(network, data(law))), start, Euler(0.1))
+
+    assert _different(lambda: make(lambda law: law)) == 1
+    assert _different(lambda: make(lambda law: law.sample(500))) == 1
+    assert _different(lambda: make(lambda law: law.stream(500))) == 1

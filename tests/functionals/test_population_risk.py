@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import meanfield as mf
-from meanfield.errors import InvalidInput, Unsupported
+from meanfield.functionals.population import SingleIndexAttraction
+from meanfield.kernels.population import Projected
 from tests import references
 from tests.functionals import naive
 
@@ -116,13 +117,27 @@ def test_standard_law_however_it_is_written(rng):
     network = mf.TwoLayer("erf", 2)
     ensemble = naive.neurons(network, 3, rng)
     values = [
-        mf.Risk(network, mf.Gaussian(2, (), covariance).labelled_by(mf.SingleIndex())).value(ensemble)
-        for covariance in (1.0, [1.0, 1.0], np.eye(2))
+        mf.Risk(network, mf.Gaussian(2, (), unit).labelled_by(mf.SingleIndex())).value(ensemble)
+        for unit in (1.0, [1.0, 1.0], np.eye(2))
     ]
     np.testing.assert_allclose(values, values[0], rtol=1e-14)
 
 
-# Kinks: quadrature of whole risks is no reference there; the pair functions of the definitions are.
+# With kinks, the definitions integrate pairs of neurons, and not whole risks.
+
+
+def own(definition, w, b, mean, root):
+    """K, and its gradients in the first argument, for a neuron and itself."""
+    along = root.T @ w
+    s, m = np.linalg.norm(along), w @ mean + b
+
+    def average(function):
+        return references.average(function, m, s, definition.kinks)
+
+    value, slope = definition.value, definition.slope
+    d_mean = average(lambda u: value(u) * slope(u))
+    radial = average(lambda u: value(u) * slope(u) * (u - m) / s)
+    return average(lambda u: value(u) ** 2), d_mean * mean + root @ along / s * radial, d_mean
 
 
 def test_relu_with_a_teacher(rng):
@@ -137,14 +152,104 @@ def test_relu_with_a_teacher(rng):
 
     kernel, slopes = np.zeros((5, 5)), np.zeros((5, 5, 4))
     for i, j in np.ndindex(5, 5):
-        # A neuron and itself: approached from the side, where the definition can be integrated.
-        shift = 1e-5 * np.array([1.0, -1.0, 1.0]) if i == j else 0.0
-        kernel[i, j], slopes[i, j, :3], slopes[i, j, 3] = references.interaction(
-            relu, w[i], b[i], w[j] + shift, b[j], mean, root
-        )
+        pair = (w[i], b[i]) if i == j else (w[i], b[i], w[j], b[j])
+        integral = own if i == j else references.interaction
+        kernel[i, j], slopes[i, j, :3], slopes[i, j, 3] = integral(relu, *pair, mean, root)
     pairs = np.outer(a, a) * kernel
+    gradient = np.empty((3, 5))
+    gradient[:, 0] = (kernel @ (a * signed))[:3]
+    gradient[:, 1:] = np.einsum("i,ijq,j,j->iq", a, slopes, a, signed)[:3]
     found = mf.Risk(network, law).evaluate(mine)
-    assert found.value == pytest.approx(0.5 * signed @ pairs @ signed, rel=1e-4)
-    np.testing.assert_allclose(found.variation, (pairs @ signed)[:3], rtol=1e-4)
-    inner = np.einsum("i,ijq,j,j->iq", a, slopes, a, signed)[:3]
-    np.testing.assert_allclose(found.gradient[:, 1:], inner, rtol=1e-3)
+    naive.assert_agrees(found, 0.5 * signed @ pairs @ signed, gradient, (pairs @ signed)[:3])
+
+
+@pytest.mark.parametrize("definition", references.DEFINITIONS, ids=lambda d: d.kind)
+def test_single_index_for_every_activation(definition, rng):
+    network = mf.TwoLayer(definition.activation, 3, bias=True)
+    target = mf.SingleIndex([2.0, -1.0, 0.5], coefficients=[0.2, -0.6, 0.5, 0.9])
+    attraction = SingleIndexAttraction(network, target, 3)
+    direction = np.array(target.direction) / np.linalg.norm(target.direction)
+    ensemble = naive.neurons(network, 3, rng, scale=0.8)
+
+    def pull(position):
+        w, b = network.inner_weights(ensemble.at(position))
+        seen = Projected(w, b, np.zeros(3), np.eye(3))
+        return attraction(0, seen, position[:, :1], np.zeros(3), np.eye(3))
+
+    potential, d_mean, inner = pull(ensemble.position)
+    for i, (a, *w, b) in enumerate(ensemble.position):
+        w = np.array(w)
+        t = w @ direction
+        r = np.linalg.norm(w - t * direction)
+
+        def integrand(z, t=t, r=r, b=b):
+            y = 0.2 - 0.6 * z + 0.5 * (z**2 - 1) / np.sqrt(2) + 0.9 * (z**3 - 3 * z) / np.sqrt(6)
+            given = [
+                references.average(definition.value, t * q + b, r, definition.kinks) for q in z
+            ]
+            return y * np.array(given)
+
+        average = references.average(integrand, 0.0, 1.0)
+        assert potential[i, 0] == pytest.approx(-average, rel=1e-12, abs=1e-13)
+        for column, expected in enumerate([*inner[i], d_mean[i]], start=1):
+
+            def along(h, i=i, column=column):
+                position = ensemble.position.copy()
+                position[i, column] += h
+                return pull(position)[0][i, 0]
+
+            assert a * naive.difference(along) == pytest.approx(expected, rel=1e-9, abs=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["erf", "relu"])
+def test_neurons_without_weight(kind, rng):
+    """At w = 0 a neuron is a constant; the gradient is a number, and right where s is smooth."""
+    network = mf.TwoLayer(kind, 2, bias=True)
+    targets = [mf.SingleIndex([1.0, 2.0], coefficients=[0.3, 1.0, -0.5])]
+    targets.append(mf.Teacher(network, naive.neurons(network, 3, rng)))
+    ensemble = naive.neurons(network, 4, rng)
+    ensemble.w[0] = 0.0
+    ensemble.w[1:3], ensemble.b[1:3] = 0.0, 0.0
+    for target in targets:
+        risk = mf.Risk(network, mf.Gaussian(2).labelled_by(target))
+        gradient = risk.gradient(ensemble)
+        assert np.isfinite(gradient).all()
+        expected = naive.slopes(risk, ensemble)
+        smooth = slice(None) if kind == "erf" else [0, 3]
+        np.testing.assert_allclose(gradient[smooth], expected[smooth], rtol=1e-8, atol=1e-10)
+
+
+# Spheres.
+
+
+@pytest.mark.parametrize("spec", ["linear", "quadratic", {"kind": "monomial", "degree": 3}])
+def test_circle(spec, rng):
+    network = mf.TwoLayer(spec, 2)
+    degree = {"linear": 1, "quadratic": 2}.get(spec, 3) if isinstance(spec, str) else 3
+    theirs, ensemble = naive.neurons(network, 3, rng), naive.neurons(network, 4, rng)
+    law = mf.Sphere(2, radius=1.7).labelled_by(mf.Teacher(network, theirs))
+    angle = 2 * np.pi * np.arange(16) / 16
+    x = 1.7 * np.column_stack([np.cos(angle), np.sin(angle)])
+
+    def f(position, mass):
+        return (x @ position[:, 1:].T) ** degree @ (mass * position[:, 0])
+
+    def function(position, mass):
+        return 0.5 * ((f(position, mass) - f(theirs.position, theirs.mass)) ** 2).mean()
+
+    slopes = naive.complex_slopes(function, ensemble.position, ensemble.mass)
+    found = mf.Risk(network, law).evaluate(ensemble)
+    naive.assert_agrees(found, function(ensemble.position, ensemble.mass), *slopes)
+
+
+def test_relu_on_the_circle(rng):
+    network = mf.TwoLayer("relu", 2)
+    theirs, ensemble = naive.neurons(network, 2, rng), naive.neurons(network, 3, rng)
+    risk = mf.Risk(network, mf.Sphere(2).labelled_by(mf.Teacher(network, theirs)))
+    angle = 2 * np.pi * (np.arange(40_000) + 0.5) / 40_000
+    x = np.sqrt(2) * np.column_stack([np.cos(angle), np.sin(angle)])
+    y = naive.output(network, theirs.position, theirs.mass, x)
+    function = naive.risk(network, x, y, np.full(len(x), 1 / len(x)))
+    expected = function(ensemble.position, ensemble.mass)
+    assert risk.value(ensemble) == pytest.approx(expected, rel=1e-8)
+    np.testing.assert_allclose(risk.gradient(ensemble), naive.slopes(risk, ensemble), atol=1e-9)

@@ -1,0 +1,84 @@
+"""The disk cache of compiled kernels: kept between processes, told when it is not, never stale."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from meanfield.kernels.compile import DISABLED
+
+pytestmark = pytest.mark.skipif(DISABLED, reason="nothing is compiled")
+
+PROGRAM = """
+import numpy as np
+from meanfield.activations import make
+from meanfield.kernels import elementwise
+from meanfield.kernels.compile import cache_folder, log
+
+said = []
+log.listener = said.append
+values = {kind: float(elementwise.evaluate(make(kind), [0.5])[0][0]) for kind in ("relu", "step")}
+assert values == {"relu": 0.5, "step": 1.0}, values
+print(len(log.compiled), len(said), log.seconds > 0, cache_folder())
+"""
+
+
+def run(**environment: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **environment},
+    )
+    return done.stdout.split()
+
+
+def test_kernels_are_compiled_once_per_machine(tmp_path):
+    first = run(MEANFIELD_CACHE_DIR=str(tmp_path))
+    assert int(first[0]) >= 2
+    assert int(first[1]) >= 1
+    assert first[2] == "True"
+    again = run(MEANFIELD_CACHE_DIR=str(tmp_path))
+    assert again[:3] == ["0", "0", "False"]
+
+
+def test_a_change_of_any_kernel_source_opens_a_new_folder(tmp_path, monkeypatch):
+    from meanfield.kernels import compile as compiling
+
+    before = compiling.cache_folder()
+    package = tmp_path / "meanfield"
+    (package / "kernels").mkdir(parents=True)
+    (package / "activations").mkdir()
+    (package / "kernels" / "compile.py").write_text("")
+    (package / "activations" / "relu.py").write_text("one")
+    monkeypatch.setattr(compiling, "__file__", str(package / "kernels" / "compile.py"))
+    monkeypatch.setenv("MEANFIELD_CACHE_DIR", str(tmp_path / "cache"))
+    folders = []
+    for text in ("one", "two", "one"):
+        (package / "activations" / "relu.py").write_text(text)
+        compiling.cache_folder.cache_clear()
+        folders.append(compiling.cache_folder())
+    monkeypatch.undo()
+    compiling.cache_folder.cache_clear()
+    assert folders[0] == folders[2] != folders[1]
+    assert compiling.cache_folder() == before
+
+
+def test_a_folder_that_cannot_be_written_is_replaced(tmp_path):
+    blocked = tmp_path / "a-file"
+    blocked.write_text("")
+    folder = run(MEANFIELD_CACHE_DIR=str(blocked))[3]
+    assert str(blocked) not in folder
+
+
+def test_kernels_over_different_functions_do_not_share_an_entry():
+    from meanfield.activations import make
+    from meanfield.kernels.compile import _describe
+    from meanfield.kernels.layer import _compiled
+
+    names = {_describe(_compiled(make(kind).evaluate)[0]) for kind in ("relu", "step", "abs")}
+    assert len(names) == 3
