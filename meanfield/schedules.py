@@ -47,7 +47,9 @@ class Grid:
 
     def length(self, step: int) -> float:
         """Length of the step that begins after `step` steps."""
-        return self.step if step + 1 < self.total else self.until - step * self.step
+        rest = self.until - step * self.step
+        last = step + 1 == self.total and rest < self.step * (1 - 1e-9)
+        return rest if last else self.step
 
     def first_step_at(self, time: float) -> int:
         """The first step at or after a time."""

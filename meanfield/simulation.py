@@ -273,11 +273,17 @@ def _check(problem: Problem, scheme: Scheme, observe: Sequence[Observable]) -> N
     view = View(problem.start, problem.flow, problem.start)
     _ = view.evaluation
     names: set[str] = set()
+    numbers = ((), (problem.start.dim,))
     for observer in observe:
-        found = set(observer(view))
-        twice = sorted(names & found)
+        found = observer(view)
+        twice = sorted(names & set(found))
         require(not twice, "observe", twice, "observables whose series have different names")
-        names |= found
+        names |= set(found)
+        for name, value in found.items():
+            axis = name.startswith(("time", "step")) or name in ("seed", "coordinate")
+            require(not axis, "observe", name, "a series that is not named like an axis of the file")
+            shape = np.shape(value)
+            require(shape in numbers, f"observe.{name}", shape, f"a number, or {numbers[1]} of them")
 
 
 def _layout(flow: Flow) -> Layout:

@@ -30,7 +30,8 @@ def test_the_grid_covers_the_time_exactly(grid):
     assert grid.time(grid.total) == grid.until
     last = grid.total - 1
     assert 0 < grid.length(last) <= grid.step * (1 + 1e-8)
-    assert grid.time(last) + grid.length(last) == pytest.approx(grid.until, rel=1e-14)
+    end = grid.time(last) + grid.length(last)
+    assert end == pytest.approx(grid.until, rel=1e-13, abs=1e-9 * grid.step)
     # No step more than needed, up to the rounding of until / step.
     assert (grid.total - 1) * grid.step < grid.until
     assert grid.total * grid.step >= grid.until * (1 - 1e-12) - 1e-8 * grid.step
@@ -41,8 +42,15 @@ def test_time_is_monotone_and_steps_are_its_differences(grid):
     times = [grid.time(step) for step in range(grid.total + 1)]
     assert times == sorted(set(times))
     for step in range(grid.total):
-        assert grid.length(step) == pytest.approx(times[step + 1] - times[step], rel=1e-9)
+        assert grid.length(step) == pytest.approx(times[step + 1] - times[step], rel=1e-8)
     assert all(grid.length(step) == grid.step for step in range(grid.total - 1))
+
+
+def test_a_whole_last_step_is_as_long_as_the_others():
+    """Or else a run would not begin with the bits of a shorter one."""
+    assert 1.0 - 9 * 0.1 != 0.1
+    assert Grid(0.1, 1.0).length(9) == 0.1
+    assert Grid(0.1, 1.05).length(10) == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize(

@@ -30,25 +30,26 @@ from meanfield.activations.smooth import (
     probit_pair,
 )
 from meanfield.kernels.compile import jit
+from meanfield.kernels.elementary import exp, tanh
 from meanfield.kernels.mixture import SIGMOID_SCALE, SPREADS, TANH_SCALE, WEIGHTS, mixture
 
 
 @jit
 def tanh_evaluate(p, t):
-    value = math.tanh(t)
+    value = tanh(t)
     return value, 1.0 - value * value
 
 
 @jit
 def sigmoid_evaluate(p, t):
-    e = math.exp(-abs(t))
+    e = exp(-abs(t))
     value = 1.0 / (1.0 + e)
     return (value if t >= 0.0 else e * value), e * value * value
 
 
 @jit
 def softplus_evaluate(p, t):
-    e = math.exp(-abs(t))
+    e = exp(-abs(t))
     slope = 1.0 / (1.0 + e)
     return max(t, 0.0) + math.log1p(e), (slope if t >= 0.0 else e * slope)
 

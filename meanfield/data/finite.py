@@ -33,7 +33,7 @@ class FiniteData:
     Raises
     ------
     InvalidInput
-        If shapes do not fit, an entry is not finite, or a weight is negative.
+        If shapes do not fit, an entry is not finite, or the weights are not a probability.
     """
 
     x: Array
@@ -68,6 +68,7 @@ class FiniteData:
         mass = np.full(count, 1.0 / count) if weights is None else np.asarray(weights, dtype=float)
         require(mass.shape == (count,), "weights", mass.shape, f"the shape ({count},)")
         require(bool(np.all(mass >= 0)), "weights", mass, "weights ≥ 0")
+        require(abs(mass.sum() - 1) < 1e-9, "weights", mass, "weights that sum to 1")
         object.__setattr__(self, "x", inputs)
         object.__setattr__(self, "y", targets)
         object.__setattr__(self, "weights", mass)

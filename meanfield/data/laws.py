@@ -217,8 +217,10 @@ class GaussianMixture(Law):
     def probabilities(self) -> Array:
         """Weights of the components (K,)."""
         count = max(len(self.means), len(self.covariances))
-        return np.asarray(self.weights, dtype=float) if len(self.weights) else np.full(
-            count, 1.0 / count
+        return (
+            np.asarray(self.weights, dtype=float)
+            if len(self.weights)
+            else np.full(count, 1.0 / count)
         )
 
     @property

@@ -95,9 +95,7 @@ class SingleIndex(Target):
         )
 
     def check(self, dim: int) -> None:
-        require(
-            len(self.direction) in (0, dim), "direction", self.direction, f"{dim} numbers"
-        )
+        require(len(self.direction) in (0, dim), "direction", self.direction, f"{dim} numbers")
 
     def vector(self, dim: int) -> Array:
         """v as an array (d,)."""

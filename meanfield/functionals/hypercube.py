@@ -46,8 +46,7 @@ class HypercubeRisk:
         theirs = teacher.network
         if theirs.activation != self._network.activation:
             raise no_closed_form(
-                f"a {theirs.activation.kind!r} teacher of "
-                f"{self._network.activation.kind!r} neurons"
+                f"a {theirs.activation.kind!r} teacher of {self._network.activation.kind!r} neurons"
             )
         a, _ = theirs.outer_weights(teacher.ensemble)
         weights, c = _inner(theirs, teacher.ensemble), teacher.ensemble.mass[:, None] * a

@@ -6,14 +6,18 @@ Every kernel goes through `jit`, so that the options are decided once. Two thing
 * The cache folder is named by a hash of all sources that may contain kernels, the versions and
   the processor, so a change in a *callee* of another module can never return a stale result.
 * A kernel may close over other kernels (an interaction over the pair function of an activation);
-  the cache key then names them, where numba's own key would never match in a new process.
+  the cache key then names them, where numba's own key would never match in a new process. Every
+  key has a file of its own, so that processes that compile at the same time cannot mix them up.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
+import pickle
+import secrets
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,8 +28,9 @@ from typing import Any, ClassVar, TypeVar
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numba
-from numba.core import caching
+from numba.core import caching, serialize
 from numba.core.dispatcher import Dispatcher
+from numba.parfors.parfor import Parfor
 
 prange = numba.prange
 DISABLED = bool(numba.config.DISABLE_JIT)
@@ -84,6 +89,7 @@ def jit(function: F | None = None, *, parallel: bool = False, reorder: bool = Fa
     """
     if function is None:
         return functools.partial(jit, parallel=parallel, reorder=reorder)
+    _name_apart(function)
     options = dict(OPTIONS, parallel=parallel, nogil=True)
     if reorder:
         options["fastmath"] = set(REORDER)
@@ -109,6 +115,33 @@ def set_threads(count: int) -> None:
 def threads() -> int:
     """How many threads parallel kernels use."""
     return int(numba.get_num_threads())
+
+
+def _name_apart(function: Callable[..., Any]) -> None:
+    """Let the name of a kernel say what it closes over.
+
+    numba names machine code by the function's qualified name and a counter that starts anew in
+    every process. Loaded from the disk cache side by side, two kernels made by one factory in two
+    processes would have one name, and the linker would silently take the first for both.
+    """
+    if function.__closure__ and not function.__qualname__.endswith("]"):
+        cells = ",".join(_describe(cell.cell_contents) for cell in function.__closure__)
+        digest = hashlib.sha256(cells.encode()).hexdigest()[:16]
+        function.__qualname__ = f"{function.__qualname__}[{digest}]"
+
+
+def _hash_apart(loop: Any) -> int:
+    """A hash for a parallel loop that no other process arrives at.
+
+    The code of a ``prange`` is named by this hash. numba's is the address of an object, which
+    repeats between processes where addresses are not randomised: see `_name_apart`.
+    """
+    if not hasattr(loop, "_meanfield_hash"):
+        loop._meanfield_hash = secrets.randbits(60)
+    return int(loop._meanfield_hash)
+
+
+Parfor.__hash__ = _hash_apart
 
 
 def _belongs_to_us(function: Callable[..., Any]) -> bool:
@@ -155,10 +188,38 @@ def cache_folder() -> Path:
         return Path(tempfile.mkdtemp(prefix="meanfield-kernels-"))
 
 
-class _Locator(caching._CacheLocator):
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
+class _Entries:
+    """Compiled code in one file per kernel and signature.
 
+    numba keeps an index of numbered files, which two processes can tear apart: one may then find
+    another kernel's code behind its own key. A name that is a hash of the key cannot.
+    """
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+
+    def load(self, key: str) -> Any:
+        try:
+            found, data = pickle.loads(self._path(key).read_bytes())
+        except (OSError, EOFError, ValueError, pickle.UnpicklingError):
+            return None
+        return data if found == key else None
+
+    def save(self, key: str, data: Any) -> None:
+        path = self._path(key)
+        partial = path.with_suffix(f".{os.getpid()}.part")
+        with contextlib.suppress(OSError):  # a full disk costs a compilation, not a result
+            partial.write_bytes(serialize.dumps((key, data)))
+            os.replace(partial, path)
+
+    def flush(self) -> None:
+        """Forget nothing: old folders are left to the user."""
+
+    def _path(self, key: str) -> Path:
+        return cache_folder() / f"{self._title}-{hashlib.sha256(key.encode()).hexdigest()}.nbc"
+
+
+class _Locator(caching._CacheLocator):
     def get_cache_path(self) -> str:
         return str(cache_folder())
 
@@ -166,11 +227,11 @@ class _Locator(caching._CacheLocator):
         return cache_folder().name
 
     def get_disambiguator(self) -> str:
-        return str(self._function.__code__.co_firstlineno)
+        return ""
 
     @classmethod
-    def from_function(cls, function: Callable[..., Any], _path: str) -> _Locator:
-        return cls(function)
+    def from_function(cls, _function: Callable[..., Any], _path: str) -> _Locator:
+        return cls()
 
 
 class _CacheImpl(caching.CompileResultCacheImpl):
@@ -183,6 +244,7 @@ class _KernelCache(caching.FunctionCache):
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
         self._title = f"{function.__module__.removeprefix('meanfield.')}.{function.__name__}"
+        self._cache_file = _Entries(self._title)
 
     def load_overload(self, signature: Any, target_context: Any) -> Any:
         found = super().load_overload(signature, target_context)
@@ -194,7 +256,7 @@ class _KernelCache(caching.FunctionCache):
         super().save_overload(signature, data)
         log.end(self._title)
 
-    def _index_key(self, signature: Any, codegen: Any) -> Any:
+    def _index_key(self, signature: Any, codegen: Any) -> str:
         cells = [_describe(cell.cell_contents) for cell in self._py_func.__closure__ or ()]
         code = hashlib.sha256(self._py_func.__code__.co_code).hexdigest()
-        return signature, codegen.magic_tuple(), code, tuple(cells)
+        return repr((signature, codegen.magic_tuple(), code, cells))

@@ -46,7 +46,7 @@ else:
 
 @jit
 def exp(x):
-    """e^x, with x clamped to [-708, 709]: no overflow to infinity, no gradual underflow."""
+    """e^x; infinity above 709, and 0 below -708 (no gradual underflow)."""
     clamped = min(max(x, _SMALLEST), _LARGEST)
     n = np.floor(clamped * _LOG2E + 0.5)
     r = (clamped - n * _LN2_HIGH) - n * _LN2_LOW
@@ -57,7 +57,9 @@ def exp(x):
         (3.00198505138664455042e-6 * z + 2.52448340349684104192e-3) * z + 2.27265548208155028766e-1
     ) * z + 2.0
     fraction = 1.0 + 2.0 * (p / (q - p))
-    return fraction * _from_bits((np.int64(n) + _BIAS) << _MANTISSA)
+    value = fraction * _from_bits((np.int64(n) + _BIAS) << _MANTISSA)
+    value = math.inf if x > _LARGEST else value
+    return 0.0 if x < _SMALLEST else value
 
 
 @jit

@@ -24,7 +24,7 @@ def compiled(evaluate: Any) -> Any:
 
 def evaluate(activation: Any, t: ArrayLike) -> tuple[Array, Array]:
     """s(t) and s'(t), in the shape of ``t``."""
-    points = np.ascontiguousarray(t, dtype=float)
+    points = np.asarray(t, dtype=float, order="C")
     value, slope = np.empty_like(points), np.empty_like(points)
     drive = compiled(activation.evaluate)
     drive(activation.parameters, points.ravel(), value.ravel(), slope.ravel())

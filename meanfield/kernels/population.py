@@ -227,10 +227,12 @@ def interact(
     d_mean = np.zeros(count)
     inner = np.zeros_like(targets.n)
     drive = compiled(activation.pair, activation.mean)
-    drive(
-        activation.parameters,
-        *(targets.m, targets.s, targets.n, targets.a, target_weights),
-        *(sources.m, sources.s, sources.n, sources.a, source_weights),
-        *(outer, d_mean, inner),
-    )
+    # Parallel neurons divide by zero on purpose, and kernels that are not compiled would warn.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        drive(
+            activation.parameters,
+            *(targets.m, targets.s, targets.n, targets.a, target_weights),
+            *(sources.m, sources.s, sources.n, sources.a, source_weights),
+            *(outer, d_mean, inner),
+        )
     return outer, d_mean, inner

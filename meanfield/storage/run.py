@@ -225,9 +225,10 @@ class Run:
 def summarise(values: Array) -> str:
     """A number; over several seeds the mean and the standard deviation between them."""
     flat = np.atleast_1d(values)
-    if flat.size == 1:
-        return f"{flat[0]:.6g}"
-    return f"{np.nanmean(flat):.6g} ± {np.nanstd(flat, ddof=1):.2g}"
+    known = flat[~np.isnan(flat)]  # a seed that an interrupted run did not reach has none
+    if known.size < 2:
+        return f"{known[0] if known.size else np.nan:.6g}"
+    return f"{known.mean():.6g} ± {known.std(ddof=1):.2g}"
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +12,14 @@ from meanfield.ensemble import Ensemble
 from meanfield.errors import UnknownName, require
 from meanfield.viewing import style
 from meanfield.viewing.frames import FilledFrames
-from meanfield.viewing.projections import Projection, influence, outer, projections
+from meanfield.viewing.marks import (
+    draw_densities,
+    draw_hexagons,
+    draw_neurons,
+    draw_particles,
+    moment,
+)
+from meanfield.viewing.projections import Projection, projections
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,8 +27,6 @@ if TYPE_CHECKING:
     from meanfield.storage import Run
 
 MANY = 2000  # from so many particles on, a plane shows their density
-MOST_MARKERS = 4000  # of more neurons a sample is drawn, as they would hide each other
-SHARP = 500  # more markers than this become pixels in a vector file, which would be huge
 
 
 def distribution(
@@ -87,13 +92,13 @@ def draw(projection: Projection, frames: Sequence[Ensemble], axes: Sequence[Axes
     limits = common_limits(points, projection)
     used = list(axes[: len(frames)])
     if len(projection.labels) == 1:
-        _densities(frames, points, limits[0], used)
+        draw_densities(frames, points, limits[0], used)
     elif projection.neurons:
-        _neurons(frames, points, used)
+        draw_neurons(frames, points, used)
     elif max(map(len, frames)) >= MANY:
-        _hexagons(frames, points, limits, used)
+        draw_hexagons(frames, points, limits, used)
     else:
-        _particles(frames, points, used)
+        draw_particles(frames, points, used)
     for ax in used:
         ax.set_xlabel(projection.labels[0])
         ax.set_xlim(*limits[0])
@@ -106,11 +111,6 @@ def draw(projection: Projection, frames: Sequence[Ensemble], axes: Sequence[Axes
         for ax, frame in zip(used, frames, strict=True):
             ax.set_title(moment(frame))
     return used
-
-
-def moment(frame: Ensemble) -> str:
-    """The time of a frame, as a title."""
-    return f"$t$ = {frame.time:.4g}"
 
 
 def common_limits(points: Sequence[Array], projection: Projection) -> list[tuple[float, float]]:
@@ -128,116 +128,3 @@ def common_limits(points: Sequence[Array], projection: Projection) -> list[tuple
     if projection.norm and len(limits) == 1:  # no bin of a density lies half below zero
         return [(0.0, limits[0][1])]
     return limits
-
-
-def _densities(
-    frames: Sequence[Ensemble],
-    points: Sequence[Array],
-    limits: tuple[float, float],
-    axes: list[Axes],
-) -> None:
-    bins = int(np.clip(4 * max(map(len, frames)) ** (1 / 3), 12, 100))
-    edges = np.linspace(*limits, bins + 1)
-    last = len(frames) - 1
-    for index, (frame, values) in enumerate(zip(frames, points, strict=True)):
-        ax = axes[min(index, len(axes) - 1)]
-        mass, _ = np.histogram(values[:, 0], bins=edges, weights=frame.mass)
-        # The end is a plain black line, and the start a grey area: what happened is in between.
-        if index == 0 and last > 0:
-            look: dict[str, Any] = {"fill": True, "facecolor": "#DDDDDD", "edgecolor": style.GREY}
-        else:
-            look = {**style.line(last - index), "linewidth": 1.3}
-        ax.stairs(mass / np.diff(edges), edges, label=moment(frame), **look)
-    for ax in axes:
-        ax.set_ylabel("density")
-        ax.set_ylim(bottom=0.0)
-    if len(axes) == 1 and last > 0:
-        axes[0].legend()
-
-
-def _particles(frames: Sequence[Ensemble], points: Sequence[Array], axes: list[Axes]) -> None:
-    heaviest = max(float(frame.mass.max()) for frame in frames) or 1.0
-    for ax, frame, xy in zip(axes, frames, points, strict=True):
-        ax.axhline(0.0, color=style.FAINT, linewidth=0.5, zorder=0)
-        area = _largest_area(len(frame)) * 0.3 * frame.mass / heaviest
-        _markers(ax, xy, area, "", hollow=False)
-
-
-def _hexagons(
-    frames: Sequence[Ensemble],
-    points: Sequence[Array],
-    limits: Sequence[tuple[float, float]],
-    axes: list[Axes],
-) -> None:
-    from matplotlib.colors import LogNorm
-
-    drawn = []
-    for ax, frame, xy in zip(axes, frames, points, strict=True):
-        here = frame.mass > 0  # an empty hexagon stays white
-        drawn.append(
-            ax.hexbin(
-                xy[here, 0],
-                xy[here, 1],
-                frame.mass[here],
-                reduce_C_function=np.sum,
-                gridsize=(32, 20),
-                extent=(*limits[0], *limits[1]),
-                cmap=style.density_map(),
-                linewidths=0.1,
-            )
-        )
-    masses = np.concatenate([np.asarray(hexagons.get_array()) for hexagons in drawn])
-    largest = float(masses.max())
-    shades = LogNorm(vmin=min(float(masses.min()), 0.5 * largest), vmax=largest)
-    for hexagons in drawn:
-        hexagons.set_norm(shades)
-    figure = axes[-1].get_figure()
-    assert figure is not None
-    figure.colorbar(drawn[-1], ax=axes, label="mass", shrink=0.9, pad=0.02)
-
-
-def _neurons(frames: Sequence[Ensemble], points: Sequence[Array], axes: list[Axes]) -> None:
-    """Markers with area m |a| |w|, relative to the largest of all frames."""
-    strengths = [influence(frame) for frame in frames]
-    strongest = max(float(strength.max()) for strength in strengths)
-    # Every so many: the number of a particle means nothing, so they are a fair sample.
-    stride = -(-max(map(len, frames)) // MOST_MARKERS)
-    for ax, frame, xy, strength in zip(axes, frames, points, strengths, strict=True):
-        ax.axhline(0.0, color=style.FAINT, linewidth=0.5, zorder=0)
-        ax.axvline(0.0, color=style.FAINT, linewidth=0.5, zorder=0)
-        shares = np.exp(strength - strongest) if np.isfinite(strongest) else np.ones(len(frame))
-        some, area = xy[::stride], shares[::stride]
-        area = np.maximum(0.05, area * _largest_area(len(area)))
-        negative = outer(frame)[::stride] < 0
-        _markers(ax, some[~negative], area[~negative], "$a$ ≥ 0", hollow=False)
-        _markers(ax, some[negative], area[negative], "$a$ < 0", hollow=True)
-    signed = frames[0].layout.blocks["a"] in ((), (1,))
-    handles = axes[0].get_legend_handles_labels()[0][: 2 if signed else 0]
-    note = "area: $m\\,|a|\\,|w|$" + (f"\n1 of {stride} neurons" if stride > 1 else "")
-    # The first panel is the emptiest, as a rule.
-    look = {"frameon": True, "facecolor": "white", "framealpha": 0.8, "edgecolor": "none"}
-    legend = axes[0].legend(handles=handles, title=note, loc="best", handlelength=1.0, **look)
-    for handle in legend.legend_handles:
-        handle.set(sizes=[14.0], linewidths=[0.8])  # type: ignore[union-attr]
-
-
-def _markers(ax: Axes, points: Array, area: Array, label: str, *, hollow: bool) -> None:
-    if hollow:
-        edges = np.clip(0.2 * np.sqrt(area), 0.2, 0.8)
-        look: dict[str, Any] = {"edgecolors": style.NEGATIVE, "linewidths": edges, "alpha": 0.8}
-    else:
-        look = {"alpha": 0.6, "linewidths": 0.0}
-    ax.scatter(
-        points[:, 0],
-        points[:, 1],
-        area,
-        facecolors="none" if hollow else style.POSITIVE,
-        label=label,
-        rasterized=len(points) > SHARP,
-        **look,
-    )
-
-
-def _largest_area(count: int) -> float:
-    """Area of the largest marker in square points, so that all together cover little."""
-    return float(np.clip(900 / np.sqrt(count), 6, 90))

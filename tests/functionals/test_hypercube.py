@@ -5,30 +5,31 @@ import pytest
 
 import meanfield as mf
 from meanfield.functionals.hypercube import HypercubeRisk
-from meanfield.functionals.pull import Pull
+from meanfield.kernels.hypercube import AVERAGES
 from tests.conftest import size
 from tests.functionals import naive
 
 KINDS = ["sin", "cos", "exp", "linear", "quadratic"]
 
 
-def by_corners(network, law) -> mf.Risk:
-    """The risk as an average over all 2^d corners."""
-    d = law.dim
-    corners = np.array(np.meshgrid(*[[-1.0, 1.0]] * d)).reshape(d, -1).T
-    return mf.Risk(network, mf.FiniteData(corners, law.target(corners, np.zeros(len(corners)))))
+def corners(d: int) -> np.ndarray:
+    """All 2^d of them."""
+    return np.array(np.meshgrid(*[[-1.0, 1.0]] * d)).reshape(d, -1).T
 
 
-def closed_form(network, law) -> mf.Risk:
-    """The risk by products over coordinates, also where `Risk` would enumerate corners."""
+def parity(x, support):
+    return np.prod(x[:, support], axis=1)[:, None]
+
+
+def assert_average_of_corners(network, law, ensemble, y):
+    """The closed form, also where `Risk` would enumerate corners, against their average."""
+    x = corners(network.dim)
+    function = naive.risk(network, x, y, np.full(len(x), 1 / len(x)))
+    slopes = naive.complex_slopes(function, ensemble.position, ensemble.mass)
     risk = mf.Risk(network, law)
     risk._expectation = HypercubeRisk(network, law)
-    return risk
-
-
-def assert_same(found, expected, tolerance=1e-13):
-    gradient, variation = expected.gradient, expected.variation
-    naive.assert_agrees(found, expected.value, gradient, variation, tolerance)
+    found = risk.evaluate(ensemble)
+    naive.assert_agrees(found, function(ensemble.position, ensemble.mass), *slopes, 1e-13)
 
 
 @pytest.mark.parametrize("bias", [False, True])
@@ -39,8 +40,7 @@ def test_parity(kind, support, bias, rng):
         network = mf.TwoLayer(kind, d, bias=bias)
         law = mf.Hypercube(d).labelled_by(mf.Parity(support=support))
         ensemble = naive.neurons(network, 5, rng, scale=1.0)
-        expected = by_corners(network, law).evaluate(ensemble)
-        assert_same(closed_form(network, law).evaluate(ensemble), expected)
+        assert_average_of_corners(network, law, ensemble, parity(corners(d), support))
 
 
 @pytest.mark.parametrize("options", [{"outputs": 3, "bias": True}, {"outer": "bounded"}])
@@ -52,9 +52,8 @@ def test_teacher(kind, options, rng):
         teacher = naive.neurons(theirs, 3, rng, scale=0.8)
         teacher.mass *= 3.0
         law = mf.Hypercube(d).labelled_by(mf.Teacher(theirs, teacher))
-        ensemble = naive.neurons(network, 5, rng, scale=0.8)
-        expected = by_corners(network, law).evaluate(ensemble)
-        assert_same(closed_form(network, law).evaluate(ensemble), expected)
+        y = naive.output(theirs, teacher.position, teacher.mass, corners(d))
+        assert_average_of_corners(network, law, naive.neurons(network, 5, rng, scale=0.8), y)
 
 
 def test_more_sources_than_lanes(rng):
@@ -62,8 +61,7 @@ def test_more_sources_than_lanes(rng):
     network = mf.TwoLayer("cos", d, bias=True)
     law = mf.Hypercube(d).labelled_by(mf.Parity(2))
     ensemble = naive.neurons(network, count, rng)
-    expected = by_corners(network, law).evaluate(ensemble)
-    assert_same(closed_form(network, law).evaluate(ensemble), expected)
+    assert_average_of_corners(network, law, ensemble, parity(corners(d), [0, 1]))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -76,30 +74,25 @@ def test_factors_of_zero(kind, rng):
     ensemble.w[1] = np.pi / 2
     ensemble.w[2, :2] = 0.0
     ensemble.b[:2] = 0.0
-    expected = by_corners(network, law).evaluate(ensemble)
-    assert_same(closed_form(network, law).evaluate(ensemble), expected)
+    assert_average_of_corners(network, law, ensemble, parity(corners(4), [0, 1]))
 
 
 def test_opposite_exponentials_do_not_cancel():
-    """cosh(w + w') = 1 exactly where w' = -w, however large."""
-    network = mf.TwoLayer("exp", 3)
-    ensemble = network.ensemble([[20.0, -15.0, 18.0], [-20.0, 15.0, -18.0]], [1.0, 1.0], mass=[1, 0])
-    theirs = mf.Teacher(network, network.ensemble(ensemble.w[1:], [1.0], mass=[1.0]))
-    risk = closed_form(network, mf.Hypercube(3).labelled_by(theirs))
-    pull = risk._expectation(ensemble)
-    assert isinstance(pull, Pull)
-    log_square = np.sum(np.log(np.cosh(2 * ensemble.w[0])))
-    # ½(K₁₁ + K₂₂) - K₁₂ with K₁₂ = 1.
-    assert pull.value == pytest.approx(np.exp(log_square), rel=1e-13)
+    """The factor is cosh(w + w'), 1 where w' = -w: cosh cosh - sinh sinh would leave no digit."""
+    weights, one = np.array([[20.0, -15.0, 18.0, 0.5]]), np.ones((1, 1))
+    back = weights * [-1.0, -1.0, -1.0, 1.0]
+    outer, inner = AVERAGES["exp"].interact(weights, one, back, one)
+    np.testing.assert_allclose(outer, np.e, rtol=1e-14)
+    np.testing.assert_allclose(inner, [[0.0, 0.0, 0.0, np.e]], rtol=1e-14, atol=1e-13)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("target", ["parity", "teacher"])
 def test_gradient_and_variation_in_high_dimension(kind, target, rng):
-    d = 30
+    d = size(30, 16)
     network = mf.TwoLayer(kind, d, bias=True)
     if target == "parity":
-        law = mf.Hypercube(d).labelled_by(mf.Parity(support=[4, 29]))
+        law = mf.Hypercube(d).labelled_by(mf.Parity(support=[4, d - 1]))
     else:
         theirs = naive.neurons(network, 2, rng, scale=0.3)
         law = mf.Hypercube(d).labelled_by(mf.Teacher(network, theirs))
@@ -107,7 +100,8 @@ def test_gradient_and_variation_in_high_dimension(kind, target, rng):
     risk = mf.Risk(network, law)
     found = risk.evaluate(ensemble)
     expected = naive.slopes(risk, ensemble)
-    np.testing.assert_allclose(found.gradient, expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max())
+    error = np.abs(found.gradient - expected).max()
+    assert error < 1e-9 * np.abs(expected).max()
     np.testing.assert_allclose(found.variation, naive.mass_slopes(risk, ensemble), rtol=1e-8)
 
 
@@ -121,22 +115,23 @@ def test_coordinates_without_weight_do_not_matter(kind, rng):
     w[:, place] = ensemble.w
     wide = high.ensemble(w, ensemble.a, ensemble.b, ensemble.mass)
     target = mf.Parity(support=[place[1], place[4]])
-    small = mf.Risk(low, mf.Hypercube(6).labelled_by(mf.Parity(support=[1, 4]))).evaluate(ensemble)
-    large = mf.Risk(high, mf.Hypercube(40).labelled_by(target)).evaluate(wide)
+    found = mf.Risk(high, mf.Hypercube(40).labelled_by(target)).evaluate(wide)
+
+    function = naive.risk(low, corners(6), parity(corners(6), [1, 4]), np.full(64, 1 / 64))
+    slopes = naive.complex_slopes(function, ensemble.position, ensemble.mass)
     columns = [0, *(1 + p for p in place), 41]
-    naive.assert_agrees(
-        mf.Evaluation(large.value, large.variation, large.gradient[:, columns]),
-        *(small.value, small.gradient, small.variation, 1e-13),
-    )
+    kept = mf.Evaluation(found.value, found.variation, found.gradient[:, columns])
+    naive.assert_agrees(kept, function(ensemble.position, ensemble.mass), *slopes, 1e-13)
 
 
 def test_few_corners_are_counted_for_any_activation_and_loss(rng):
     law = mf.Hypercube(3).labelled_by(mf.Parity(2))
+    x = corners(3)
+    y, weights = parity(x, [0, 1]), np.full(8, 1 / 8)
     for kind, loss in (("relu", "squared"), ("tanh", "logistic")):
         network = mf.TwoLayer(kind, 3)
         ensemble = naive.neurons(network, 3, rng)
-        expected = by_corners(network, law)
-        data = expected.data
-        assert mf.Risk(network, law, loss).value(ensemble) == pytest.approx(
-            mf.Risk(network, data, loss).value(ensemble), rel=1e-14
-        )
+        function = naive.risk(network, x, y, weights, loss)
+        slopes = naive.complex_slopes(function, ensemble.position, ensemble.mass)
+        found = mf.Risk(network, law, loss).evaluate(ensemble)
+        naive.assert_agrees(found, function(ensemble.position, ensemble.mass), *slopes, 1e-14)

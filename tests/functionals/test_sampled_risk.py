@@ -10,7 +10,6 @@ from tests.conftest import size
 from tests.functionals import naive
 
 MIXTURE = mf.GaussianMixture(4, [[1.0, 0, 0, 0], [-0.5, 0, 0, 1.0]], [0.5, 1.5], [0.4, 0.6])
-RAMP = {"kind": "ramp", "low": -1.0, "high": 1.0, "start": -1.0, "stop": 1.0}
 
 
 def _teacher(spec, dim, rng, **options):
@@ -22,7 +21,7 @@ CASES = {
     "relu teacher": ("relu", mf.Gaussian(4, [0.5, 0, 0, 0]), lambda rng: _teacher("relu", 4, rng)),
     "relu on a sphere": ("relu", mf.Sphere(6), lambda rng: _teacher("relu", 6, rng)),
     "tanh teacher of a mixture": ("tanh", MIXTURE, lambda rng: _teacher("tanh", 4, rng)),
-    "ramp and labels": (RAMP, MIXTURE, lambda rng: mf.Labels()),
+    "relu and labels": ("relu", MIXTURE, lambda rng: mf.Labels()),
     "relu single index": (
         "relu",
         mf.Gaussian(5),
@@ -39,8 +38,6 @@ def case(name):
     labelled = law.labelled_by(target(rng))
     network = mf.TwoLayer(spec, law.dim, labelled.outputs)
     return network, labelled, naive.neurons(network, 3, rng, scale=2.0 / np.sqrt(law.dim))
-
-
 
 
 @pytest.mark.parametrize("name", list(CASES))

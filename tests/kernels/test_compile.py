@@ -13,15 +13,20 @@ from meanfield.kernels.compile import DISABLED
 pytestmark = pytest.mark.skipif(DISABLED, reason="nothing is compiled")
 
 PROGRAM = """
+import os
 import numpy as np
 from meanfield.activations import make
-from meanfield.kernels import elementwise
 from meanfield.kernels.compile import cache_folder, log
+from meanfield.kernels.population import Projected, interact
 
 said = []
 log.listener = said.append
-values = {kind: float(elementwise.evaluate(make(kind), [0.5])[0][0]) for kind in ("relu", "step")}
-assert values == {"relu": 0.5, "step": 1.0}, values
+neuron = Projected(np.array([[1.0, 0.5]]), np.zeros(1), np.zeros(2), np.eye(2))
+one = np.ones((1, 1))
+right = {"relu": 0.625, "abs": 1.25, "linear": 1.25, "quadratic": 4.6875}
+for kind in os.environ.get("KINDS", "relu abs").split():
+    found = float(interact(make(kind), neuron, one, neuron, one)[0][0, 0])
+    assert abs(found - right[kind]) < 1e-12, (kind, found)
 print(len(log.compiled), len(said), log.seconds > 0, cache_folder())
 """
 
@@ -44,6 +49,16 @@ def test_kernels_are_compiled_once_per_machine(tmp_path):
     assert first[2] == "True"
     again = run(MEANFIELD_CACHE_DIR=str(tmp_path))
     assert again[:3] == ["0", "0", "False"]
+
+
+def test_code_from_different_processes_does_not_get_mixed_up(tmp_path):
+    # numba names compiled code by a counter that starts anew in every process: two kernels that
+    # close over different functions must not end up with one name.
+    folder = str(tmp_path)
+    for kind in ("relu", "abs", "quadratic"):
+        assert int(run(MEANFIELD_CACHE_DIR=folder, KINDS=kind)[0]) > 0
+    for kinds in ("relu abs quadratic", "quadratic abs relu"):
+        assert run(MEANFIELD_CACHE_DIR=folder, KINDS=kinds)[0] == "0"
 
 
 def test_a_change_of_any_kernel_source_opens_a_new_folder(tmp_path, monkeypatch):

@@ -43,6 +43,8 @@ def test_special_values():
     assert math.isnan(elementary.tanh(math.nan))
 
 
-def test_exp_saturates():
-    assert elementary.exp(1e300) == pytest.approx(math.exp(709.0), rel=1e-14)
-    assert elementary.exp(-1e300) == pytest.approx(math.exp(-708.0), rel=1e-14)
+def test_exp_over_and_underflows():
+    assert elementary.exp(1e300) == math.inf
+    assert elementary.exp(-1e300) == 0.0
+    assert elementary.exp(709.0) == pytest.approx(math.exp(709.0), rel=1e-14)
+    assert elementary.exp(-708.0) == pytest.approx(math.exp(-708.0), rel=1e-14)

@@ -19,7 +19,7 @@ from meanfield.schedules import at, every
 from meanfield.schemes import RK4, EulerMaruyama
 from meanfield.simulation import simulate
 from tests.conftest import size
-from tests.oracles.statistics import (
+from tests.oracles.sampling import (
     AGREES,
     DIFFERS,
     check_variance,

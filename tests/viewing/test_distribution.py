@@ -13,7 +13,8 @@ from meanfield.networks import TwoLayer
 from meanfield.schemes import Euler
 from meanfield.simulation import simulate
 from meanfield.viewing import distribution
-from meanfield.viewing.distribution import MANY, MOST_MARKERS
+from meanfield.viewing.distribution import MANY
+from meanfield.viewing.marks import MOST_MARKERS
 from meanfield.viewing.projections import influence, norm, principal_axes, projections
 from tests.conftest import size
 from tests.viewing import runs
@@ -30,6 +31,10 @@ def dots(ax):
     """Coordinates and areas of all markers, in the order they were drawn."""
     offsets = np.vstack([c.get_offsets() for c in ax.collections])
     return offsets, np.concatenate([c.get_sizes() for c in ax.collections])
+
+
+def legends(axes):
+    return [ax.get_legend() for ax in axes if ax.get_legend() is not None]
 
 
 def names(run):
@@ -118,15 +123,14 @@ def test_the_area_in_a_plane_is_the_mass(axes):
     np.testing.assert_allclose(sizes / sizes[0], mass)
 
 
-def test_limits_are_common_and_hold_every_particle(axes):
-    run = runs.teacher_student()
-    for projection in ("plane", "weights"):
-        distribution(run, axes=axes, projection=projection)
-        assert len({(ax.get_xlim(), ax.get_ylim()) for ax in axes}) == 1
-        (left, right), (bottom, top) = axes[0].get_xlim(), axes[0].get_ylim()
-        for ax in axes:
-            points, _ = dots(ax)
-            assert np.all((points > [left, bottom]) & (points < [right, top]))
+@pytest.mark.parametrize("projection", ["plane", "weights"])
+def test_limits_are_common_and_hold_every_particle(projection, axes):
+    distribution(runs.teacher_student(), axes=axes, projection=projection)
+    assert len({(ax.get_xlim(), ax.get_ylim()) for ax in axes}) == 1
+    (left, right), (bottom, top) = axes[0].get_xlim(), axes[0].get_ylim()
+    for ax in axes:
+        points, _ = dots(ax)
+        assert np.all((points > [left, bottom]) & (points < [right, top]))
 
 
 def test_weights_in_two_dimensions_are_markers_by_sign_and_influence(axes):
@@ -170,7 +174,8 @@ def test_several_outputs_have_no_sign(axes):
     assert axes[0].get_ylabel() == "$|a|$"
     fresh = plt.figure().subplots(1, 3)
     distribution(run, axes=fresh, projection="weights")
-    assert not fresh[0].get_legend().get_texts()
+    (legend,) = legends(fresh)
+    assert not legend.get_texts()
 
 
 def test_many_particles_are_a_density_of_hexagons(axes):
@@ -193,7 +198,8 @@ def test_a_hundred_thousand_neurons_are_sampled_and_made_of_pixels(axes):
     stride = -(-count // MOST_MARKERS)
     assert len(dots(axes[0])[0]) == len(w[::stride]) <= MOST_MARKERS
     assert all(markers.get_rasterized() for markers in axes[0].collections)
-    assert f"1 of {stride} neurons" in axes[0].get_legend().get_title().get_text()
+    (legend,) = legends(axes)
+    assert f"1 in {stride} neurons" in legend.get_title().get_text()
 
 
 @pytest.mark.parametrize("width", [1, 2])

@@ -91,10 +91,9 @@ def test_ten_panels_fit():
         pytest.param(runs.over_decades, id="logarithmic"),
     ],
 )
-@pytest.mark.parametrize("ending", ["png", "svg"])
-def test_every_kind_of_run_has_a_picture(run, ending, tmp_path):
-    overview(run(), tmp_path / f"picture.{ending}")
-    assert (tmp_path / f"picture.{ending}").stat().st_size > 5_000
+def test_every_kind_of_run_has_a_picture(run, tmp_path):
+    overview(run(), tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").stat().st_size > 10_000
 
 
 def test_a_run_that_stopped_says_so():
