@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
+from scipy.special import gammaln, roots_legendre
 
 from meanfield import random
 from meanfield.arrays import Array
@@ -272,7 +272,7 @@ def _chi_rule(dim: int, nodes: int) -> tuple[Array, Array]:
     mode = math.sqrt(dim - 1.0)
     # The density falls off faster than exp(-(r - mode)²/2) on both sides.
     low, high = max(0.0, mode - 9.0), mode + 9.0
-    points, weights = np.polynomial.legendre.leggauss(nodes)
+    points, weights = roots_legendre(nodes)
     radius = low + 0.5 * (high - low) * (1.0 + points)
     log_density = (dim - 1) * np.log(radius) - 0.5 * radius**2
     log_density -= (0.5 * dim - 1) * math.log(2.0) + float(gammaln(0.5 * dim))

@@ -136,9 +136,7 @@ def _hash_apart(loop: Any) -> int:
     The code of a ``prange`` is named by this hash. numba's is the address of an object, which
     repeats between processes where addresses are not randomised: see `_name_apart`.
     """
-    if not hasattr(loop, "_meanfield_hash"):
-        loop._meanfield_hash = secrets.randbits(60)
-    return int(loop._meanfield_hash)
+    return int(loop.__dict__.setdefault("_meanfield_hash", secrets.randbits(60)))
 
 
 Parfor.__hash__ = _hash_apart

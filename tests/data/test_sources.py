@@ -11,6 +11,7 @@ import pytest
 import meanfield as mf
 from meanfield.data import Arrays, Bundled, FileData, TwoGaussians, sources
 from meanfield.errors import FileProblem, InvalidInput, MeanfieldError, UnknownName
+from tests.conftest import size
 
 CSV = """age,weight,sex,ill
 31,70.5,f,no
@@ -328,7 +329,7 @@ def test_risk_in_finite_dimension_is_that_of_isotropic_neurons(rng):
 def test_more_nodes_do_not_change_the_risk():
     for dim in (5, 40):
         risk, ensemble = _risk(0.3, dim, [0.8, 1.9], [0.3, 0.7])
-        finer, _ = _risk(0.3, dim, [0.8, 1.9], [0.3, 0.7], nodes=1500)
+        finer, _ = _risk(0.3, dim, [0.8, 1.9], [0.3, 0.7], nodes=size(1500, 700))
         assert risk.value(ensemble) == pytest.approx(finer.value(ensemble), rel=1e-6)
         assert risk.gradient(ensemble) == pytest.approx(finer.gradient(ensemble), rel=1e-5)
 
@@ -337,7 +338,7 @@ def test_initial_risk_of_mei_montanari_and_nguyen():
     """From N(0, 0.4²/40 I), Δ = 0.8: 2.1665 for d = 40 and 2.1552 in the limit."""
     for dim, expected in ((40, 2.1665), (0, 2.1552)):
         risk, _ = _risk(0.8, dim, [1.0], [1.0])
-        law = mf.QuantileInit(400, "radial-normal", scale=0.4, dim=40, others={"a": 1.0})
+        law = mf.QuantileInit(size(400, 100), "radial-normal", scale=0.4, dim=40, others={"a": 1.0})
         assert risk.value(law.draw(risk.network.layout, 0)) == pytest.approx(expected, abs=3e-4)
 
 

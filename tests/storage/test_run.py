@@ -162,7 +162,8 @@ def test_a_replica_shows_its_own_frames(path):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_xarray_opens_each_group(path, engine):
-    many = len(open_run(path).seeds) > 1
+    with open_run(path) as run:
+        many = len(run.seeds) > 1
     with xarray.open_dataset(path, group="observables", engine=engine) as series:
         assert series["energy"].dims == _dims(many, "time")
         assert series["mean"].dims == _dims(many, "time", "coordinate")
@@ -214,7 +215,7 @@ def test_plain_h5py_finds_everything_by_name(path):
         assert file.attrs["status"] == "finished"
         energy = file["observables/energy"]
         assert energy.shape[-1] == 11
-        assert energy.dims[-1][0].name == "/observables/time"
+        assert energy.dims[energy.ndim - 1][0].name == "/observables/time"
         assert file["frames/position"].shape[-2:] == (5, 4)
         assert file["frames/coordinate"].asstr()[:].tolist() == COLUMNS
         assert file["observables/energy"].dtype == np.float64
