@@ -84,5 +84,5 @@ def _is_finite(value: object) -> bool:
 
 
 def _short(value: object, limit: int = 60) -> str:
-    text = repr(value)
+    text = " ".join(repr(value).split())  # an array would take several lines
     return text if len(text) <= limit else text[: limit - 1] + "…"

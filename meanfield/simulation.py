@@ -281,9 +281,9 @@ def _check(problem: Problem, scheme: Scheme, observe: Sequence[Observable]) -> N
         names |= set(found)
         for name, value in found.items():
             axis = name.startswith(("time", "step")) or name in ("seed", "coordinate")
-            require(not axis, "observe", name, "a series that is not named like an axis of the file")
+            require(not axis, "observe", name, "a name that is not like one of an axis")
             shape = np.shape(value)
-            require(shape in numbers, f"observe.{name}", shape, f"a number, or {numbers[1]} of them")
+            require(shape in numbers, f"observe.{name}", shape, f"one number, or {numbers[1]}")
 
 
 def _layout(flow: Flow) -> Layout:

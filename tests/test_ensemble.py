@@ -38,7 +38,7 @@ def test_labels_name_every_column():
 
 def test_spread_gives_each_block_its_value():
     assert NEURON.spread({"w": 3.0}, default=1.0).tolist() == [1, 3, 3, 1]
-    with pytest.raises(UnknownName, match="^unknown block 'v'; known: a, b, w$"):
+    with pytest.raises(UnknownName, match=r"^unknown block 'v'; known: a, b, w$"):
         NEURON.spread({"v": 3.0}, default=1.0)
 
 
@@ -109,5 +109,5 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(arguments, message):
 
 @pytest.mark.parametrize("width", [0, -1, 1.5, True])
 def test_a_plain_layout_has_a_column_at_least(width):
-    with pytest.raises(InvalidInput, match="^width = .*: expected a whole number ≥ 1$"):
+    with pytest.raises(InvalidInput, match=r"^width = .*: expected a whole number ≥ 1$"):
         Layout.plain(width)

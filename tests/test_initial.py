@@ -7,8 +7,21 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from meanfield.ensemble import Ensemble, Layout
-from meanfield.errors import InvalidInput, MeanfieldError
-from meanfield.initial import Given, NormalInit, QuantileInit, SphereInit, UniformInit, initials
+from meanfield.errors import FileProblem, InvalidInput, MeanfieldError, UnknownName
+from meanfield.flows import Langevin
+from meanfield.functionals import L2, Entropy
+from meanfield.initial import (
+    FromFile,
+    FromRun,
+    Given,
+    NormalInit,
+    QuantileInit,
+    SphereInit,
+    UniformInit,
+    initials,
+)
+from meanfield.schemes import EulerMaruyama
+from meanfield.simulation import Problem, simulate_replicas
 from tests.conftest import size
 
 NEURON = Layout({"a": (), "w": (3,), "b": ()})
@@ -95,11 +108,11 @@ def test_another_seed_is_another_start(law):
 @pytest.mark.parametrize(
     ("law", "exact"),
     [
-        (dict(law="normal", scale=0.7, mean=2.0), stats.norm(2.0, 0.7)),
-        (dict(law="uniform", scale=0.7, mean=2.0), stats.uniform(1.3, 1.4)),
-        (dict(law="radial-normal", scale=0.8, dim=40), stats.chi(40, scale=0.8 / np.sqrt(40))),
-        (dict(law="radial-normal", scale=0.8, dim=1), stats.chi(1, scale=0.8)),
-        (dict(law=stats.expon.ppf), stats.expon()),
+        ({"law": "normal", "scale": 0.7, "mean": 2.0}, stats.norm(2.0, 0.7)),
+        ({"law": "uniform", "scale": 0.7, "mean": 2.0}, stats.uniform(1.3, 1.4)),
+        ({"law": "radial-normal", "scale": 0.8, "dim": 40}, stats.chi(40, scale=0.8 / np.sqrt(40))),
+        ({"law": "radial-normal", "scale": 0.8, "dim": 1}, stats.chi(1, scale=0.8)),
+        ({"law": stats.expon.ppf}, stats.expon()),
     ],
 )
 def test_quantiles_cut_the_law_in_equal_parts(law, exact):
@@ -132,10 +145,65 @@ def test_given_particles_are_copied():
     assert (again.time, again.step) == (0.0, 0)
 
 
+def test_where_an_earlier_run_was(tmp_path):
+    path = tmp_path / "run.h5"
+    flow = Langevin(L2() + Entropy())
+    problems = [lambda s=s: Problem(flow, NormalInit(3).draw(NEURON, s), s) for s in (5, 6)]
+    run = simulate_replicas(
+        problems, seeds=[5, 6], scheme=EulerMaruyama(0.5), until=2.0, observe=(), out=path
+    )
+    expected = {
+        FromRun(str(path)): run.final,
+        FromRun(str(path), seed=6): run.replica(6).final,
+        FromRun(str(path), time=1.1): run.frames[2],
+        FromRun(str(path), time=1.1, seed=6): run.replica(6).frames[2],
+    }
+    for law, there in expected.items():
+        start = law.draw(NEURON, 0)
+        assert np.array_equal(start.position, there.position)
+        assert (start.time, start.step) == (0.0, 0)
+    with pytest.raises(FileProblem, match=r"no such file$"):
+        FromRun(str(tmp_path / "none.h5")).draw(NEURON, 0)
+    with pytest.raises(UnknownName, match=r"^unknown seed '7'"):
+        FromRun(str(path), seed=7).draw(NEURON, 0)
+    with pytest.raises(InvalidInput, match=r"^blocks = .*: expected the blocks "):
+        FromRun(str(path)).draw(RADIAL, 0)
+
+
+def test_particles_from_a_file_are_put_together_by_block(tmp_path):
+    path, rng = tmp_path / "start.npz", np.random.default_rng(0)
+    blocks = {"b": rng.standard_normal(4), "w": rng.standard_normal((4, 3)), "a": np.arange(4)}
+    np.savez(path, **blocks, mass=[0.1, 0.2, 0.3, 0.4])
+    start = FromFile(str(path)).draw(NEURON, 0)
+    for name, values in blocks.items():
+        assert np.array_equal(start[name], values)
+    assert start.mass.tolist() == [0.1, 0.2, 0.3, 0.4]
+    np.savez(path, **blocks)
+    assert FromFile(str(path)).draw(NEURON, 0).mass.tolist() == [0.25] * 4
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"w": None}, "^path = .*: expected an array 'w'$"),
+        ({"w": np.zeros((4, 2))}, r"^w = \(4, 2\): expected the shape \(N, 3\)$"),
+        ({"v": np.zeros(4)}, "^path = .*v in .*: expected arrays a, w, b, mass$"),
+        ({"mass": [1.0, -1.0, 0.0, 0.0]}, "^mass = .*: expected masses ≥ 0$"),
+        ({"a": [0.0, np.nan, 0.0, 0.0]}, "^position = .*: expected finite numbers$"),
+    ],
+)
+def test_a_file_of_particles_that_does_not_fit_is_refused(tmp_path, change, message):
+    arrays = {"a": np.zeros(4), "w": np.zeros((4, 3)), "b": np.zeros(4)} | change
+    path = tmp_path / "start.npz"
+    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+    with pytest.raises(InvalidInput, match=message):
+        FromFile(str(path)).draw(NEURON, 0)
+
+
 def test_given_particles_must_have_the_blocks():
     with pytest.raises(InvalidInput, match=r"^position = .*: expected 5 columns \(a, w, b\)$"):
         Given(np.zeros((2, 4))).draw(NEURON, 0)
-    with pytest.raises(InvalidInput, match="^position = .*: expected the blocks "):
+    with pytest.raises(InvalidInput, match=r"^blocks = .*: expected the blocks "):
         Given(Ensemble(np.zeros((2, 5)))).draw(NEURON, 0)
 
 
@@ -143,14 +211,14 @@ def test_given_particles_must_have_the_blocks():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (dict(count=0), "count = 0: expected a whole number ≥ 1"),
-        (dict(count=2.5), "count = 2.5: expected a whole number ≥ 1"),
-        (dict(count=2, scale={"w": -1.0}), "scale.w = -1.0: expected a finite number ≥ 0"),
-        (dict(count=2, scale={"w": np.nan}), "scale.w = nan: expected a finite number ≥ 0"),
-        (dict(count=2, mean={"a": np.inf}), "mean.a = inf: expected a finite number"),
-        (dict(count=2, scale={"v": 1.0}), "scale.v = 'v': expected a block of a, w, b"),
-        (dict(count=2, mean={"v": 1.0}), "mean.v = 'v': expected a block of a, w, b"),
-        (dict(count=2, signs=("v",)), "signs.v = 'v': expected a block of a, w, b"),
+        ({"count": 0}, "count = 0: expected a whole number ≥ 1"),
+        ({"count": 2.5}, "count = 2.5: expected a whole number ≥ 1"),
+        ({"count": 2, "scale": {"w": -1.0}}, "scale.w = -1.0: expected a finite number ≥ 0"),
+        ({"count": 2, "scale": {"w": np.nan}}, "scale.w = nan: expected a finite number ≥ 0"),
+        ({"count": 2, "mean": {"a": np.inf}}, "mean.a = inf: expected a finite number"),
+        ({"count": 2, "scale": {"v": 1.0}}, "scale.v = 'v': expected a block of a, w, b"),
+        ({"count": 2, "mean": {"v": 1.0}}, "mean.v = 'v': expected a block of a, w, b"),
+        ({"count": 2, "signs": ("v",)}, "signs.v = 'v': expected a block of a, w, b"),
     ],
 )
 def test_a_senseless_law_is_refused_in_one_sentence(law, arguments, message):
@@ -167,11 +235,11 @@ def test_signs_on_a_sphere_are_signs_too():
 @pytest.mark.parametrize(
     "arguments",
     [
-        dict(count=0),
-        dict(count=3, law="gauss"),
-        dict(count=3, scale=-1.0),
-        dict(count=3, dim=0),
-        dict(count=3, others={"v": 1.0}),
+        {"count": 0},
+        {"count": 3, "law": "gauss"},
+        {"count": 3, "scale": -1.0},
+        {"count": 3, "dim": 0},
+        {"count": 3, "others": {"v": 1.0}},
     ],
 )
 def test_senseless_quantiles_are_refused(arguments):

@@ -98,12 +98,15 @@ def test_the_learned_function_does_not_follow_the_ensemble():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (dict(dim=0), "dim = 0: expected a whole number ≥ 1"),
-        (dict(dim=2.0), "dim = 2.0: expected a whole number ≥ 1"),
-        (dict(dim=2, outputs=0), "outputs = 0: expected a whole number ≥ 1"),
-        (dict(dim=2, outer="frozen"), "outer = 'frozen': expected one of trained, fixed, bounded"),
-        (dict(dim=2, bound=0.0), "bound = 0.0: expected a finite number > 0"),
-        (dict(dim=2, bound=np.inf), "bound = inf: expected a finite number > 0"),
+        ({"dim": 0}, "dim = 0: expected a whole number ≥ 1"),
+        ({"dim": 2.0}, "dim = 2.0: expected a whole number ≥ 1"),
+        ({"dim": 2, "outputs": 0}, "outputs = 0: expected a whole number ≥ 1"),
+        (
+            {"dim": 2, "outer": "frozen"},
+            "outer = 'frozen': expected one of trained, fixed, bounded",
+        ),
+        ({"dim": 2, "bound": 0.0}, "bound = 0.0: expected a finite number > 0"),
+        ({"dim": 2, "bound": np.inf}, "bound = inf: expected a finite number > 0"),
     ],
 )
 def test_a_senseless_network_is_refused_in_one_sentence(arguments, message):
@@ -113,18 +116,18 @@ def test_a_senseless_network_is_refused_in_one_sentence(arguments, message):
 
 
 def test_an_unknown_activation_is_answered_with_the_nearest():
-    with pytest.raises(UnknownName, match="^unknown activation 'rellu'; did you mean 'relu'\\?$"):
+    with pytest.raises(UnknownName, match=r"^unknown activation 'rellu'; did you mean 'relu'\?$"):
         TwoLayer("rellu", 2)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (dict(w=[1.0, 2.0]), "w = (2,): expected (N, 2)"),
-        (dict(w=[[1.0]]), "w = (1, 1): expected (N, 2)"),
-        (dict(w=[[1.0, 2.0]], a=[1.0, 2.0, 3.0]), "a = (3,): expected the shape (1,)"),
-        (dict(w=[[1, 2]], b=1.0), "b = 1.0: expected no biases, as the network has bias = false"),
-        (dict(w=[[1.0, np.nan]]), "position = array([[ 1.,  1., nan]]): expected finite numbers"),
+        ({"w": [1.0, 2.0]}, "w = (2,): expected (N, 2)"),
+        ({"w": [[1.0]]}, "w = (1, 1): expected (N, 2)"),
+        ({"w": [[1.0, 2.0]], "a": [1.0, 2.0, 3.0]}, "a = (3,): expected the shape (1,)"),
+        ({"w": [[1, 2]], "b": 1.0}, "b = 1.0: expected no biases, as the network has bias = false"),
+        ({"w": [[1.0, np.nan]]}, "position = array([[ 1., 1., nan]]): expected finite numbers"),
     ],
 )
 def test_neurons_of_the_wrong_shape_are_refused_in_one_sentence(arguments, message):

@@ -53,7 +53,9 @@ def _numpy_words(seed: int, stream: int, step: int, particle: int, count: int) -
 
 @pytest.mark.parametrize(("counter", "key", "expected"), KNOWN_ANSWERS)
 def test_known_answers_of_random123(counter, key, expected):
-    counter, key, expected = ([int(w, 16) for w in text.split()] for text in (counter, key, expected))
+    counter, key, expected = (
+        [int(w, 16) for w in text.split()] for text in (counter, key, expected)
+    )
     assert _block(counter, key) == expected
 
 
@@ -147,7 +149,7 @@ def test_threads_change_no_bit(draw):
 def test_a_seed_is_a_whole_number(seed):
     with pytest.raises(InvalidInput, match=r"^seed = .*: expected a whole number in \[0, 2\^63\)$"):
         random.normal(seed, Stream.INITIAL, 0, (1, 1))
-    with pytest.raises(InvalidInput, match="^seed = "):
+    with pytest.raises(InvalidInput, match=r"^seed = "):
         random.generator(seed, Stream.DATA)
 
 

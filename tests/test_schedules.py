@@ -1,5 +1,6 @@
 """Schedules as pure functions of the grid of time."""
 
+import itertools
 import math
 
 import pytest
@@ -55,8 +56,17 @@ def test_a_whole_last_step_is_as_long_as_the_others():
 
 @pytest.mark.parametrize(
     ("step", "until", "total"),
-    [(0.1, 0.3, 3), (0.1, 1.0, 10), (1e-3, 1.0, 1000), (0.1, 1.05, 11), (0.3, 0.1, 1), (2.0, 2.0, 1)]
-    + [(0.1, 1e6, 10**7), (0.5619, 4286627.2152, 7628808), (0.981, 59347957.248, 60497408)],
+    [
+        (0.1, 0.3, 3),
+        (0.1, 1.0, 10),
+        (0.001, 1.0, 1000),
+        (0.1, 1.05, 11),
+        (0.3, 0.1, 1),
+        (2.0, 2.0, 1),
+        (0.1, 1000000.0, 10**7),
+        (0.5619, 4286627.2152, 7628808),
+        (0.981, 59347957.248, 60497408),
+    ],
 )
 def test_rounding_makes_no_extra_step(step, until, total):
     grid = Grid(step, until)
@@ -103,7 +113,7 @@ def test_evenly_has_both_ends_and_equal_distances(grid, count):
     assert steps[0] == 0
     assert steps[-1] == grid.total
     assert len(steps) == min(count, grid.total + 1)
-    distances = {after - before for before, after in zip(steps, steps[1:], strict=False)}
+    distances = {after - before for before, after in itertools.pairwise(steps)}
     assert max(distances) - min(distances) <= 1
 
 
@@ -114,7 +124,7 @@ def test_logarithmic_distances_grow(grid, count):
     assert steps[-1] == grid.total
     assert len(steps) <= max(count, 2)
     ratio = grid.total ** (1 / max(1, count - 2))
-    for before, after in zip(steps[1:], steps[2:], strict=False):
+    for before, after in itertools.pairwise(steps):
         assert after <= ratio * (before + 0.5) + 0.5
 
 

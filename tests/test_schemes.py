@@ -45,9 +45,7 @@ class Washboard(Linear):
 
 def _final(flow, start, scheme, until, seed=0):
     frames = {"evenly": 2}
-    run = simulate(
-        flow, start, scheme=scheme, until=until, seed=seed, observe=(), frames=frames
-    )
+    run = simulate(flow, start, scheme=scheme, until=until, seed=seed, observe=(), frames=frames)
     assert run.status == "finished"
     return run.final
 
@@ -102,7 +100,9 @@ class LogisticGrowth:
 
 
 @pytest.mark.parametrize("name", list(schemes))
-@pytest.mark.parametrize("problem", [NeuronsOnData(), LogisticGrowth()], ids=["neurons", "logistic"])
+@pytest.mark.parametrize(
+    "problem", [NeuronsOnData(), LogisticGrowth()], ids=["neurons", "logistic"]
+)
 def test_order_without_noise(problem, name):
     exact, scheme = problem.exact(), schemes[name]
 

@@ -28,13 +28,13 @@ START = NormalInit(4).draw(NETWORK.layout, 0)
 
 
 def _run(**changes):
-    settings = dict(
-        scheme=EulerMaruyama(0.1),
-        until=1.0,
-        observe=[Energy(), Moments()],
-        observe_when=EVERY_STEP,
-        frames=every(steps=2),
-    )
+    settings = {
+        "scheme": EulerMaruyama(0.1),
+        "until": 1.0,
+        "observe": [Energy(), Moments()],
+        "observe_when": EVERY_STEP,
+        "frames": every(steps=2),
+    }
     return simulate(FLOW, START, **{**settings, **changes})
 
 
@@ -150,7 +150,7 @@ def test_an_initial_law_asks_the_network_for_the_layout():
         Wasserstein(L2()), NormalInit(3), scheme=Euler(0.1), until=1.0, layout=Layout.plain(2)
     )
     assert plain.final.position.shape == (3, 2)
-    with pytest.raises(InvalidInput, match="^layout = None: expected a layout, as the energy has"):
+    with pytest.raises(InvalidInput, match=r"^layout = None: expected a layout, as the energy has"):
         simulate(Wasserstein(L2()), NormalInit(3), scheme=Euler(0.1), until=1.0)
 
 
@@ -272,21 +272,21 @@ def _refuse(tmp_path, error, message, **changes):
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        (dict(until=0.0), InvalidInput, "^until = 0.0: expected a finite number > 0$"),
-        (dict(until=np.nan), InvalidInput, "^until = nan: expected a finite number > 0$"),
-        (dict(seed=-1), InvalidInput, r"^seed = -1: expected a whole number in \[0, 2\^63\)$"),
-        (dict(frames=at([2.0])), InvalidInput, r"^at = 2.0: expected a time in \[0, 1\]$"),
-        (dict(frames={"step": 2}), InvalidInput, "^schedule = {'step': 2}: expected a table"),
-        (dict(observe_when=at([-1])), InvalidInput, r"^at = -1.0: expected a time in \[0, 1\]$"),
-        (dict(scheme=RK4(0.1)), Unsupported, "^the scheme 'rk4' is for flows without noise"),
-        (dict(observe=[HeldOutRisk()]), Unsupported, "^the observable 'test-risk' needs held-out"),
+        ({"until": 0.0}, InvalidInput, "^until = 0.0: expected a finite number > 0$"),
+        ({"until": np.nan}, InvalidInput, "^until = nan: expected a finite number > 0$"),
+        ({"seed": -1}, InvalidInput, r"^seed = -1: expected a whole number in \[0, 2\^63\)$"),
+        ({"frames": at([2.0])}, InvalidInput, r"^at = 2.0: expected a time in \[0, 1\]$"),
+        ({"frames": {"step": 2}}, InvalidInput, "^schedule = {'step': 2}: expected a table"),
+        ({"observe_when": at([-1])}, InvalidInput, r"^at = -1.0: expected a time in \[0, 1\]$"),
+        ({"scheme": RK4(0.1)}, Unsupported, "^the scheme 'rk4' is for flows without noise"),
+        ({"observe": [HeldOutRisk()]}, Unsupported, "^the observable 'test-risk' needs held-out"),
         (
-            dict(observe=[Energy(), Energy()]),
+            {"observe": [Energy(), Energy()]},
             InvalidInput,
             r"^observe = \['energy', .*\]: expected observables whose series have different names$",
         ),
         (
-            dict(observe=[PathNorm(when=[0.5]), PathNorm(when=[0.7])]),
+            {"observe": [PathNorm(when=[0.5]), PathNorm(when=[0.7])]},
             InvalidInput,
             "^observe = 'time_path_norm': expected one observable of a kind with its own when$",
         ),
@@ -318,15 +318,15 @@ def test_a_series_may_have_any_name_or_is_refused(tmp_path, name):
 
 @pytest.mark.parametrize("value", [np.zeros(7), np.zeros((2, 3)), np.zeros(0)])
 def test_a_value_of_the_wrong_shape_is_refused_before_the_first_step(tmp_path, value):
-    message = r"^observe.odd = \(.*\): expected a number, or \(3,\) of them$"
+    message = r"^observe.odd = \(.*\): expected one number, or \(3,\)$"
     _refuse(tmp_path, InvalidInput, message, observe=[Observe("odd", lambda ensemble: value)])
 
 
 def test_a_flow_and_a_start_that_do_not_fit_are_refused():
     flow = Langevin(RISK, mobility={"b": 1.0})
-    with pytest.raises(InvalidInput, match="^mobility.b = 1.0: expected a block of a, w$"):
+    with pytest.raises(InvalidInput, match=r"^mobility.b = 1.0: expected a block of a, w$"):
         simulate(flow, START, scheme=Euler(0.1), until=1.0)
-    with pytest.raises(InvalidInput, match="^tv on blocks = "):
+    with pytest.raises(InvalidInput, match=r"^tv on blocks = "):
         simulate(Wasserstein(TV()), Ensemble([[1.0]]), scheme=Euler(0.1), until=1.0)
 
 
@@ -342,9 +342,9 @@ def test_an_existing_file_is_not_replaced_unless_forced(tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(FileProblem, match="the folder .*nowhere does not exist$"):
+    with pytest.raises(FileProblem, match=r"the folder .*nowhere does not exist$"):
         _run(out=tmp_path / "nowhere" / "run.h5")
-    with pytest.raises(FileProblem, match="is a folder: give the name of a file$"):
+    with pytest.raises(FileProblem, match=r"is a folder: give the name of a file$"):
         _run(out=tmp_path)
 
 
@@ -356,14 +356,14 @@ def _problem(seed):
 
 
 def _replicas(seeds=(3, 8, 5), **changes):
-    settings = dict(
-        seeds=list(seeds),
-        scheme=EulerMaruyama(0.1),
-        until=1.0,
-        observe=[Energy(), Moments(when=[0.5])],
-        observe_when=EVERY_STEP,
-        frames=every(steps=5),
-    )
+    settings = {
+        "seeds": list(seeds),
+        "scheme": EulerMaruyama(0.1),
+        "until": 1.0,
+        "observe": [Energy(), Moments(when=[0.5])],
+        "observe_when": EVERY_STEP,
+        "frames": every(steps=5),
+    }
     return simulate_replicas([_problem(seed) for seed in seeds], **{**settings, **changes})
 
 
@@ -391,7 +391,7 @@ def test_each_seed_runs_as_if_it_were_alone(tmp_path, out):
         for one, other in zip(replica.frames, alone.frames, strict=True):
             assert np.array_equal(one.position, other.position)
             assert (one.time, one.step) == (other.time, other.step)
-    with pytest.raises(MeanfieldError, match="^unknown seed '4'"):
+    with pytest.raises(MeanfieldError, match=r"^unknown seed '4'"):
         run.replica(4)
 
 

@@ -240,7 +240,9 @@ class TwoGaussians(Source):
     dim : int
         Dimension d of the inputs; 0 is infinity.
     nodes : int
-        Points of the Gauss-Legendre rule for |x|, of each class; only for finite ``dim``.
+        Points of the Gauss-Legendre rule for |x|, of each class; only for finite ``dim``. The
+        default is exact to 1e-11 from dim = 10 on. In few dimensions the kinks of the activation
+        show: 1e-6 in the risk and 5e-4 in its gradient for dim = 2.
 
     References
     ----------

@@ -111,13 +111,20 @@ class Run:
         return str(self.file.attrs["stop_reason"])
 
     @property
+    def seed(self) -> int:
+        """The seed that ``frames`` and ``final`` show."""
+        return self.seeds[self._replica]
+
+    @property
     def frames(self) -> Frames:
         """The recorded ensembles, lazily."""
         return Frames(self)
 
     @property
     def final(self) -> Ensemble:
-        """Where the run ended."""
+        """Where the run ended; raises `FileProblem` for a seed that was never run."""
+        if not np.isfinite(self._read("state/time")):
+            raise FileProblem(f"seed {self.seed} was never run: {self.stop_reason}")
         return Ensemble(
             self._read("state/position"),
             self._read("state/mass"),

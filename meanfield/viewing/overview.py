@@ -85,7 +85,7 @@ def caption(run: Run, neurons: bool) -> str:
         parts.append(f"{count:,} particle{'s' if count > 1 else ''}")
     if len(run.seeds) > 1:
         parts.append(f"{len(run.seeds)} seeds: line mean, band min to max")
-        seed = run.seeds[run._replica]
+        seed = run.seed
         parts.append(f"particles of seed {seed}" if neurons else f"no frames of seed {seed}")
     if run.status != "finished":
         parts.append(f"{run.status}: {run.stop_reason}")

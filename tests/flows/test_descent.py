@@ -200,13 +200,13 @@ def test_langevin_without_temperature_is_the_wasserstein_flow():
 
 def test_what_a_flow_refuses():
     risk = _tanh_risk()
-    with pytest.raises(Unsupported, match="no noise for the temperature 0.1: use the flow"):
+    with pytest.raises(Unsupported, match=r"no noise for the temperature 0.1: use the flow"):
         Wasserstein(risk + 0.1 * Entropy())
-    with pytest.raises(InvalidInput, match="^temperature = -0.1: expected a finite number ≥ 0$"):
+    with pytest.raises(InvalidInput, match=r"^temperature = -0.1: expected a finite number ≥ 0$"):
         Langevin(risk - 0.1 * Entropy())
-    with pytest.raises(InvalidInput, match="^mobility.a = -1.0: expected a finite number ≥ 0$"):
+    with pytest.raises(InvalidInput, match=r"^mobility.a = -1.0: expected a finite number ≥ 0$"):
         Wasserstein(risk, mobility={"a": -1.0})
-    with pytest.raises(InvalidInput, match="^mobility.v = 2.0: expected a block of a, w, b$"):
+    with pytest.raises(InvalidInput, match=r"^mobility.v = 2.0: expected a block of a, w, b$"):
         Wasserstein(risk, mobility={"v": 2.0}).speeds(risk.network.layout)
 
 

@@ -31,7 +31,9 @@ seeds = st.integers(0, 2**32 - 1)
 
 def _population(rotation=None):
     """A relu teacher on N(0, I), and its own student's energy."""
-    w = np.array([[1.0, 0.0, 0.5], [0.0, -1.2, 0.3]]) @ (np.eye(DIM) if rotation is None else rotation)
+    w = np.array([[1.0, 0.0, 0.5], [0.0, -1.2, 0.3]]) @ (
+        np.eye(DIM) if rotation is None else rotation
+    )
     teacher = NETWORK.ensemble(w, a=[1.0, -0.7], mass=np.ones(2))
     risk = Risk(NETWORK, Gaussian(DIM).labelled_by(Teacher(NETWORK, teacher)))
     return risk + 0.05 * L2()

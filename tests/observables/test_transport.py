@@ -41,7 +41,9 @@ def test_equal_masses_are_an_assignment(seed, count, dim):
     first, second = _cloud(rng, count, dim), _cloud(rng, count, dim)
     cost = cdist(first.position, second.position) ** 2
     rows, columns = linear_sum_assignment(cost)
-    assert wasserstein2(first, second) == pytest.approx(np.sqrt(cost[rows, columns].mean()), abs=1e-12)
+    assert wasserstein2(first, second) == pytest.approx(
+        np.sqrt(cost[rows, columns].mean()), abs=1e-12
+    )
 
 
 @given(seeds, st.integers(1, 20), st.integers(1, 20))
@@ -76,7 +78,7 @@ def test_a_shift_and_a_dilation_by_hand(seed, factor):
 
 def test_a_distance_that_needs_too_much_memory_is_refused():
     large = Ensemble(np.zeros((4001, 1)))
-    with pytest.raises(Unsupported, match="^exact W2 between 4001 and 1 particles: at most 4000$"):
+    with pytest.raises(Unsupported, match=r"^exact W2 between 4001 and 1 particles: at most 4000$"):
         wasserstein2(large, Ensemble([[0.0]]))
     with pytest.raises(Unsupported, match="at most 4000"):
         W2().check(View(large, Wasserstein(L2()), large))
@@ -98,13 +100,13 @@ def test_along_a_run(reference):
         "ensemble": factor,
     }[reference]
     for _ in range(2):  # a second run with the same observable starts anew
-        run = simulate(
-            Wasserstein(L2()), start, scheme=Euler(0.1), until=1.0, observe=[observable]
-        )
+        run = simulate(Wasserstein(L2()), start, scheme=Euler(0.1), until=1.0, observe=[observable])
         np.testing.assert_allclose(run["w2"], expected * radius, atol=1e-7)
 
 
 @pytest.mark.parametrize("to", ["end", None, 3])
 def test_a_senseless_reference_is_refused(to):
-    with pytest.raises(InvalidInput, match="^to = .*: expected 'start', 'previous' or an ensemble$"):
+    with pytest.raises(
+        InvalidInput, match=r"^to = .*: expected 'start', 'previous' or an ensemble$"
+    ):
         W2(to=to)

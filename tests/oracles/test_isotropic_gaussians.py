@@ -18,7 +18,7 @@ from meanfield.schemes import RK4
 from meanfield.simulation import simulate
 from tests.conftest import size
 
-RADII = dict(law="radial-normal", scale=0.8, dim=40)
+RADII = {"law": "radial-normal", "scale": 0.8, "dim": 40}
 
 
 def _risks(activation, data, times, count, step):

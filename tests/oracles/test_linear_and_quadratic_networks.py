@@ -1,4 +1,4 @@
-"""Networks whose flow closes in a few moments: linear, quadratic, and one neuron between lazy and rich."""
+"""Networks whose flow closes in a few moments: linear, quadratic, one neuron lazy or rich."""
 
 import numpy as np
 import pytest
@@ -166,7 +166,7 @@ def test_quadratic_network_with_a_free_offset_solves_a_riccati_equation():
 
 
 def test_noisy_quadratic_network_is_gaussian_with_known_variances():
-    """Stationary: m_i k_i = τ with k_i = 2 (2 (m_i - s_i) + Σ (m - s)) + λ, for Euler steps h too."""
+    """Stationary: m_i k_i = τ, k_i = 2 (2 (m_i - s_i) + Σ (m - s)) + λ; with Euler steps h too."""
     target, ridge, tau, h = np.array([1.0, 0.3]), 0.4, 1.5, 0.03
     nodes, weights = np.polynomial.hermite_e.hermegauss(3)
     weights = weights / weights.sum()

@@ -26,7 +26,10 @@ ENGINES = ["h5netcdf", "netcdf4"]
 
 def _simulate(out, seeds=(3,)):
     return simulate_replicas(
-        [lambda seed=s: Problem(FLOW, NormalInit(5).draw(NETWORK.layout, seed), seed) for s in seeds],
+        [
+            lambda seed=s: Problem(FLOW, NormalInit(5).draw(NETWORK.layout, seed), seed)
+            for s in seeds
+        ],
         seeds=list(seeds),
         scheme=EulerMaruyama(0.1),
         until=1.0,
@@ -96,7 +99,7 @@ def test_a_series_is_an_array_with_coordinates(run):
     assert run["path_norm"]["time"].values.tolist() == [0.0, 0.5, 1.0]
     assert run.names == ["energy", "l2", "mean", "path_norm", "risk", "second_moment"]
     np.testing.assert_allclose(energy, run["risk"] + run["l2"], rtol=1e-14)
-    with pytest.raises(UnknownName, match="^unknown series 'enrgy'; did you mean 'energy'\\?$"):
+    with pytest.raises(UnknownName, match=r"^unknown series 'enrgy'; did you mean 'energy'\?$"):
         _ = run["enrgy"]
 
 
@@ -153,7 +156,7 @@ def test_a_replica_shows_its_own_frames(path):
             expected = stored[i] if len(run.seeds) > 1 else stored[:]
             assert np.array_equal([frame.position for frame in replica.frames], expected)
             assert np.array_equal(replica.frames[-1].position, replica.final.position)
-        with pytest.raises(UnknownName, match="^unknown seed '7'"):
+        with pytest.raises(UnknownName, match=r"^unknown seed '7'"):
             run.replica(7)
 
 
@@ -227,15 +230,15 @@ def test_plain_h5py_finds_everything_by_name(path):
 
 
 def test_files_that_are_no_runs_are_refused_in_one_sentence(tmp_path):
-    with pytest.raises(FileProblem, match="nothing.h5: no such file$"):
+    with pytest.raises(FileProblem, match=r"nothing.h5: no such file$"):
         mf.open(tmp_path / "nothing.h5")
     text = tmp_path / "text.h5"
     text.write_text("not HDF5")
-    with pytest.raises(FileProblem, match="text.h5 is not an HDF5 file$"):
+    with pytest.raises(FileProblem, match=r"text.h5 is not an HDF5 file$"):
         mf.open(text)
     other = tmp_path / "other.h5"
     h5py.File(other, "w").close()
-    with pytest.raises(FileProblem, match="other.h5 is not a run of meanfield$"):
+    with pytest.raises(FileProblem, match=r"other.h5 is not a run of meanfield$"):
         mf.open(other)
 
 
@@ -244,7 +247,9 @@ def test_a_file_from_a_newer_version_asks_for_an_upgrade(tmp_path):
     _simulate(path).close()
     with h5py.File(path, "r+") as file:
         file.attrs["schema_version"] = 99
-    with pytest.raises(FileProblem, match="has schema version 99, newer than .*upgrade meanfield$"):
+    with pytest.raises(
+        FileProblem, match=r"has schema version 99, newer than .*upgrade meanfield$"
+    ):
         mf.open(path)
 
 

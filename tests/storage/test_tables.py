@@ -31,7 +31,7 @@ def test_csv_with_a_byte_order_mark_quotes_and_empty_lines(tmp_path):
 
 
 def test_npz_and_hdf5_keep_the_arrays_of_common_length(tmp_path):
-    arrays = dict(x=np.arange(6.0).reshape(3, 2), y=np.arange(3), other=np.arange(5))
+    arrays = {"x": np.arange(6.0).reshape(3, 2), "y": np.arange(3), "other": np.arange(5)}
     np.savez(tmp_path / "a.npz", **arrays, label=np.array(["p", "q", "r"]))
     with h5py.File(tmp_path / "a.h5", "w") as file:
         for name, array in arrays.items():
@@ -64,15 +64,15 @@ def test_what_is_no_table_is_refused_in_one_sentence(tmp_path, name, text, messa
 
 
 def test_a_missing_or_empty_file_is_named(tmp_path):
-    with pytest.raises(FileProblem, match="a.csv: no such file$"):
+    with pytest.raises(FileProblem, match=r"a.csv: no such file$"):
         read_table(tmp_path / "a.csv")
     np.savez(tmp_path / "a.npz")
-    with pytest.raises(FileProblem, match="a.npz holds no columns$"):
+    with pytest.raises(FileProblem, match=r"a.npz holds no columns$"):
         read_table(tmp_path / "a.npz")
 
 
 def test_an_npz_with_objects_is_not_unpickled(tmp_path):
     path = tmp_path / "a.npz"
     np.savez(path, x=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(FileProblem, match="a.npz cannot be read: .*allow_pickle"):
+    with pytest.raises(FileProblem, match=r"a.npz cannot be read: .*allow_pickle"):
         read_table(path)
