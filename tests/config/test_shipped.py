@@ -51,3 +51,8 @@ def test_two_gaussians():
         digits = 4 if time < 1 else 5
         ours = float(risk.sel(time=2 * time, method="nearest"))
         assert round(2 * ours, digits) == value
+
+
+def test_two_gaussians_with_neurons():
+    risk = run("two-gaussians-neurons", "run.until=0.2")["risk"]
+    assert abs(2 * float(risk[-1]) - 1.3385) < 0.02

@@ -42,6 +42,7 @@ def _relu_start():
 def test_energy_lost_is_the_dissipation_integrated(scheme, coarsest):
     flow = Wasserstein(_tanh_risk() + 0.2 * L2(), mobility={"w": 0.5})
     start = NormalInit(6, scale={"a": 2.0}).draw(_tanh_risk().network.layout, 0)
+    start.mass[:] = np.arange(1, 7) / 21
     runs = {}
 
     def run(count):
