@@ -77,9 +77,9 @@ def population(count: int, dim: int) -> dict[str, Run]:
             angle = np.arccos(np.clip(unit[i : i + 500] @ unit.T, -1, 1))
             weight = a * norm / (2 * np.pi * count)
             sine = np.sin(angle) @ weight
-            pull[i : i + 500] = sine[:, None] * unit[i : i + 500] + (
-                (np.pi - angle) * weight
-            ) @ unit
+            pull[i : i + 500] = (
+                sine[:, None] * unit[i : i + 500] + ((np.pi - angle) * weight) @ unit
+            )
             potential[i : i + 500] = np.einsum("ij,ij->i", pull[i : i + 500], w[i : i + 500])
         return potential, pull
 

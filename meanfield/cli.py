@@ -55,8 +55,10 @@ def run(
     _announce_compilation(quiet)
     experiment.check()
     count = len(experiment.seeds)
-    say(f"{experiment.title}: time 0 to {experiment.until:g} with {experiment.scheme}"
-        + (f", {count} seeds" if count > 1 else ""))
+    say(
+        f"{experiment.title}: time 0 to {experiment.until:g} with {experiment.scheme}"
+        + (f", {count} seeds" if count > 1 else "")
+    )
     with _progress(experiment, quiet) as progress:
         result = experiment.run(target, force=force, progress=progress)
     say(describe(result))

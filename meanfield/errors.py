@@ -78,9 +78,9 @@ def require_count(key: str, value: Any, least: int = 1) -> None:
 
 
 def _is_finite(value: object) -> bool:
-    return (
-        isinstance(value, (int, float)) or hasattr(value, "__float__")
-    ) and abs(float(value)) < float("inf")
+    return (isinstance(value, (int, float)) or hasattr(value, "__float__")) and abs(
+        float(value)
+    ) < float("inf")
 
 
 def _short(value: object, limit: int = 60) -> str:

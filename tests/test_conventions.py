@@ -285,9 +285,7 @@ def test_p5_nitanda_wu_suzuki(network, problem):
     noise = random.normal(5, random.Stream.LANGEVIN, 0, theta.shape)
     theirs = theta - eta * drift + np.sqrt(2 * lam * eta) * noise
     energy = mf.Risk(network, mf.FiniteData(x, y)) + 2 * ridge * mf.L2() + lam * mf.Entropy()
-    run = mf.simulate(
-        mf.Langevin(energy), neurons, scheme=mf.EulerMaruyama(eta), until=eta, seed=5
-    )
+    run = mf.simulate(mf.Langevin(energy), neurons, scheme=mf.EulerMaruyama(eta), until=eta, seed=5)
     assert run.final.position == pytest.approx(theirs)
 
 

@@ -421,9 +421,6 @@ def test_seeds_that_were_finished_are_kept_when_a_later_one_is_interrupted():
     assert "energy = " in repr(run)
 
 
-@pytest.mark.xfail(
-    reason="frames and final of a seed that was not finished are filled with NaN", raises=Exception
-)
 def test_a_seed_that_was_not_finished_has_what_it_reached():
     calls = []
 

@@ -192,11 +192,15 @@ class DataSection:
         if seed is not None:
             problems.attempt("data", random.check_seed, seed)
         if samples is not None and batch is not None:
-            problems.add("data.samples and data.batch are both given: the data are either drawn "
-                         "once or streamed")
+            problems.add(
+                "data.samples and data.batch are both given: the data are either drawn "
+                "once or streamed"
+            )
         if test and samples is None and batch is None:
-            problems.add("data.test needs data.samples or data.batch: the population risk has no "
-                         "samples to hold out")
+            problems.add(
+                "data.test needs data.samples or data.batch: the population risk has no "
+                "samples to hold out"
+            )
         if inputs is None:
             return None
         inputs = inputs.anchored(base)
@@ -339,8 +343,12 @@ class RunSection:
         require_positive("until", self.until)
         for seed in self.all_seeds:
             random.check_seed(seed)
-        require(len(set(self.all_seeds)) == len(self.all_seeds) > 0, "seeds", self.seeds,
-                "a whole number ≥ 1, or a list of different seeds")
+        require(
+            len(set(self.all_seeds)) == len(self.all_seeds) > 0,
+            "seeds",
+            self.seeds,
+            "a whole number ≥ 1, or a list of different seeds",
+        )
         for key in ("observe_when", "frames"):
             try:
                 schedule(getattr(self, key))

@@ -73,7 +73,7 @@ class Checked:
         """The same with an argument ``path`` made absolute, relative to the experiment's folder."""
         if "path" not in self.arguments:
             return self
-        path = str((base / self.arguments["path"]).resolve())
+        path = str((base / Path(self.arguments["path"]).expanduser()).resolve())
         return Checked(self.cls, {**self.arguments, "path": path})
 
     def table(self) -> Table:

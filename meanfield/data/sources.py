@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -111,10 +111,6 @@ class FileData(_Prepared):
         require(len(self.target) > 0, "target", self.target, "the name of a column")
         names = [*self._targets, *self.features]
         require(len(set(names)) == len(names), "features", names, "different columns, target too")
-
-    def resolved(self, base: Path) -> FileData:
-        """The same source with an absolute path; a relative one starts at `base`."""
-        return replace(self, path=str((base / Path(self.path).expanduser()).resolve()))
 
     @property
     def _targets(self) -> list[str]:

@@ -8,8 +8,6 @@ references are below 2 units in the last place (``tests/kernels/test_elementary.
 from __future__ import annotations
 
 import math
-import struct
-from typing import Any
 
 import numpy as np
 from llvmlite import ir
@@ -29,8 +27,8 @@ _MANTISSA = 52
 
 if DISABLED:
 
-    def _from_bits(bits: Any) -> float:
-        return struct.unpack("<d", struct.pack("<q", int(bits)))[0]
+    def _power_of_two(n: float) -> float:
+        return math.ldexp(1.0, int(n)) if n == n else n
 
 else:
 
@@ -42,6 +40,11 @@ else:
             return builder.bitcast(arguments[0], ir.DoubleType())
 
         return float64(int64), generate
+
+    @jit
+    def _power_of_two(n):
+        """2^n for a whole number n in [-1022, 1023], given as a float."""
+        return _from_bits((np.int64(n) + _BIAS) << _MANTISSA)
 
 
 @jit
@@ -57,7 +60,7 @@ def exp(x):
         (3.00198505138664455042e-6 * z + 2.52448340349684104192e-3) * z + 2.27265548208155028766e-1
     ) * z + 2.0
     fraction = 1.0 + 2.0 * (p / (q - p))
-    value = fraction * _from_bits((np.int64(n) + _BIAS) << _MANTISSA)
+    value = fraction * _power_of_two(n)
     value = math.inf if x > _LARGEST else value
     return 0.0 if x < _SMALLEST else value
 
@@ -71,7 +74,7 @@ def tanh(x):
     S. Moshier, Methods and programs for mathematical functions, 1989 (Cephes).
     """
     size = abs(x)
-    z = x * x
+    z = min(x * x, 1.0)  # beyond, the other branch counts
     p = (-9.64399179425052238628e-1 * z - 9.92877231001918586564e1) * z - 1.61468768441708447952e3
     q = (
         (z + 1.12811678491632931402e2) * z + 2.23548839060100448583e3

@@ -60,8 +60,9 @@ class DeadNeurons(Observable):
     def __call__(self, view: View) -> Mapping[str, ArrayLike]:
         data = view.risk.data
         if isinstance(data, LabelledLaw):
-            raise Unsupported("the observable 'dead-neurons' needs samples: no neuron is dead "
-                              "on all of a law")
+            raise Unsupported(
+                "the observable 'dead-neurons' needs samples: no neuron is dead on all of a law"
+            )
         x = data.x if hasattr(data, "x") else data.at(view.ensemble.step).x
         network = view.risk.network
         w, b = network.inner_weights(view.ensemble)

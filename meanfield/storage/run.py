@@ -23,12 +23,23 @@ if TYPE_CHECKING:
 
 
 class Frames(Sequence[Ensemble]):
-    """The frames of a run, each read from the file when it is asked for."""
+    """The frames of a run, each read from the file when it is asked for.
+
+    Of a seed that was stopped early there are only the frames that it reached.
+    """
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self.times: Array = run.file["frames/time"][:]
-        self.steps = run.file["frames/step"][:]
+        group = run.file["frames"]
+        written = group.get("mass")
+        if written is None:
+            reached = 0
+        elif len(run.seeds) > 1:
+            reached = int(np.isfinite(written[run._replica, :, 0]).sum())
+        else:
+            reached = len(written)
+        self.times: Array = group["time"][:reached]
+        self.steps = group["step"][:reached]
 
     def __len__(self) -> int:
         return len(self.times)
@@ -55,6 +66,8 @@ class Frames(Sequence[Ensemble]):
 
     def at(self, time: float) -> Ensemble:
         """The frame nearest to a time."""
+        if not len(self):
+            raise FileProblem(f"seed {self._run.seed} has no frames: {self._run.stop_reason}")
         return self[int(np.abs(self.times - time).argmin())]
 
 
@@ -123,7 +136,7 @@ class Run:
     @property
     def final(self) -> Ensemble:
         """Where the run ended; raises `FileProblem` for a seed that was never run."""
-        if not np.isfinite(self._read("state/time")):
+        if "time" not in self.file["state"] or not np.isfinite(self._read("state/time")):
             raise FileProblem(f"seed {self.seed} was never run: {self.stop_reason}")
         return Ensemble(
             self._read("state/position"),
@@ -214,7 +227,11 @@ class Run:
     def __repr__(self) -> str:
         where = self.path or "in memory"
         head = f"Run {self.title!r} ({where}): {self.status}, {self.stop_reason}"
-        lines = [head, f"  {len(self.frames)} frames, {len(self.seeds)} seed(s), {self.final!r}"]
+        try:
+            ended = repr(self.final)
+        except FileProblem as error:
+            ended = str(error)
+        lines = [head, f"  {len(self.frames)} frames, {len(self.seeds)} seed(s), {ended}"]
         for name in self.names:
             data = self[name]
             if "coordinate" not in data.dims:

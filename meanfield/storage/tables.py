@@ -31,8 +31,10 @@ def read_table(path: Path) -> dict[str, Column]:
     readers = {".csv": _read_csv, ".npz": _read_npz, ".h5": _read_hdf5, ".hdf5": _read_hdf5}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise FileProblem(f"{path}: cannot read {path.suffix or 'a file without ending'}; "
-                          "expected .csv, .npz, .h5 or .hdf5")
+        raise FileProblem(
+            f"{path}: cannot read {path.suffix or 'a file without ending'}; "
+            "expected .csv, .npz, .h5 or .hdf5"
+        )
     try:
         table = reader(path)
     except (OSError, ValueError, UnicodeDecodeError) as error:
@@ -53,9 +55,7 @@ def _read_csv(path: Path) -> dict[str, Column]:
     for number, row in enumerate(rows[1:], start=2):
         if len(row) != len(header):
             raise ValueError(f"line {number} has {len(row)} entries, the header {len(header)}")
-    return {
-        name: _numbers([row[i].strip() for row in rows[1:]]) for i, name in enumerate(header)
-    }
+    return {name: _numbers([row[i].strip() for row in rows[1:]]) for i, name in enumerate(header)}
 
 
 def _numbers(texts: list[str]) -> Column:

@@ -11,7 +11,6 @@ from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
 from meanfield.errors import UnknownName, require
 from meanfield.viewing import style
-from meanfield.viewing.frames import FilledFrames
 from meanfield.viewing.marks import (
     draw_densities,
     draw_hexagons,
@@ -68,13 +67,13 @@ def distribution(
     InvalidInput
         If there are fewer axes than times, or the run has no frames.
     """
-    frames = FilledFrames(run)
+    frames = run.frames
     require(len(frames) > 0, "frames", 0, "a run in which this seed has frames")
     found = projections(frames[0], frames[-1])
     if projection is not None and projection not in found:
         raise UnknownName("projection", projection, found)
     chosen = found[projection or next(iter(found))]
-    shown = frames.moments() if times is None else [frames.at(time) for time in times]
+    shown = start_middle_end(run) if times is None else [frames.at(time) for time in times]
     require(len(shown) > 0, "times", times, "at least one time")
     if axes is None:
         targets = style.new_axes(1 if len(chosen.labels) == 1 else len(shown))
@@ -128,3 +127,10 @@ def common_limits(points: Sequence[Array], projection: Projection) -> list[tuple
     if projection.norm and len(limits) == 1:  # no bin of a density lies half below zero
         return [(0.0, limits[0][1])]
     return limits
+
+
+def start_middle_end(run: Run) -> list[Ensemble]:
+    """The first, the middle and the last frame; fewer where they are the same."""
+    frames = run.frames
+    last = len(frames) - 1
+    return [frames[i] for i in sorted({0, (last + 1) // 2, last})] if len(frames) else []

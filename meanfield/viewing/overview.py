@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from meanfield.viewing import style
-from meanfield.viewing.distribution import draw
+from meanfield.viewing.distribution import draw, start_middle_end
 from meanfield.viewing.files import check_picture, save
-from meanfield.viewing.frames import FilledFrames
 from meanfield.viewing.projections import Projection, projections
 from meanfield.viewing.series import draw_panel, panels
 
@@ -53,9 +52,8 @@ def overview(
     """
     target = None if path is None else check_picture(path)
     groups = panels(run, names)
-    frames = FilledFrames(run)
-    shown = frames.moments() if len(frames) else []
-    pictures = list(projections(frames[0], frames[-1]).values()) if shown else []
+    shown = start_middle_end(run)
+    pictures = list(projections(shown[0], shown[-1]).values()) if shown else []
     rows = _rows(groups)
     heights = [1.9 if len(rows) == 1 else 1.6] * len(rows)
     heights += [2.5 if picture.equal else 2.1 for picture in pictures]

@@ -173,3 +173,12 @@ def test_sections_must_be_tables():
         Experiment({**altered(), "ensemble": {}})
     with pytest.raises(Mistakes, match=r"scheme\.step is missing"):
         Experiment({**altered(), "scheme": {}})
+
+
+def test_relative_paths_start_at_the_experiment(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "mine.csv").write_text("u,v,y\n" + "1,2,0.5\n3,1,0.25\n2,2,0.125\n")
+    tables = {**altered(), "data": {"kind": "file", "path": "folder/mine.csv", "target": "y"}}
+    data = risk_of(Experiment(tables, base=tmp_path).problem(0).flow).data
+    assert data.y.ravel().tolist() == [0.5, 0.25, 0.125]
+    assert str(tmp_path) in Experiment(tables, base=tmp_path).to_toml()

@@ -1,7 +1,6 @@
 """Sources of finite data: files, bundled sets, arrays, and the reduced problem of two Gaussians."""
 
 import sys
-from pathlib import Path
 
 import h5py
 import mpmath as mp
@@ -108,16 +107,6 @@ def test_splitting_and_standardising(table, rng):
     raw = FileData(source.path, "y", test=0.25, standardise=False).load(1)
     assert raw.x.mean() > 1
     np.testing.assert_allclose(data.test.x, (raw.test.x - raw.x.mean()) / raw.x.std(), rtol=1e-12)
-
-
-def test_relative_paths_start_at_the_experiment_file(table, tmp_path):
-    table(name="here.csv")
-    source = FileData("here.csv", "ill", ["age"], test=0.5, split_seed=3)
-    found = source.resolved(tmp_path)
-    assert Path(found.path) == tmp_path / "here.csv"
-    assert (found.target, found.features, found.test, found.split_seed) == ("ill", ["age"], 0.5, 3)
-    assert len(found.load(0).test) == 2
-    assert found.resolved(Path("/elsewhere")) == found
 
 
 @pytest.mark.parametrize(

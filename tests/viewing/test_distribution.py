@@ -44,9 +44,7 @@ def names(run):
 def network_run(outer="trained", count=5, **options):
     network = TwoLayer("tanh", options.pop("dim", 2), outer=outer, **options.pop("network", {}))
     flow = Wasserstein(L2(), **options)
-    return simulate(
-        flow, NormalInit(count), layout=network.layout, scheme=Euler(0.25), until=1.0
-    )
+    return simulate(flow, NormalInit(count), layout=network.layout, scheme=Euler(0.25), until=1.0)
 
 
 @pytest.mark.parametrize(
