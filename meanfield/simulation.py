@@ -172,7 +172,8 @@ def simulate_replicas(
         list(seeds),
         first.start.layout,
         title,
-        provenance(list(seeds), experiment),
+        experiment,
+        provenance(list(seeds)),
     )
     recorder = Recorder(out, plan, force)
     timer = Timer()

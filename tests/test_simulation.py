@@ -44,7 +44,8 @@ def _contents(file):
 
     def visit(name, item):
         if isinstance(item, h5py.Dataset):
-            found[name] = item[()].tolist() if item.dtype.kind == "O" else item[()].tobytes()
+            value = np.asarray(item[()])
+            found[name] = value.tolist() if item.dtype.kind == "O" else value.tobytes()
 
     file.visititems(visit)
     return found

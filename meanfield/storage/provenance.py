@@ -20,11 +20,10 @@ CONVENTIONS = (
 PACKAGES = ("meanfield", "numpy", "numba", "scipy", "h5py", "pot")
 
 
-def provenance(seeds: list[int], experiment: str = "") -> dict[str, Any]:
+def provenance(seeds: list[int]) -> dict[str, Any]:
     """Attributes that describe this moment, this machine and these versions."""
     found: dict[str, Any] = {
         "seeds": seeds,
-        "experiment": experiment,
         "conventions": CONVENTIONS,
         "started": now(),
         "python": platform.python_version(),

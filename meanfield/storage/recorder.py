@@ -7,7 +7,7 @@ Layout (schema version 1), names after H5MD::
     /observables          one series per name over ``time``; a series with a schedule of its own
                           has its own axis ``time_<name>``
     /state                where it ended: position, mass, and attributes time, step
-    /provenance           attributes: experiment, versions, platform, seeds, conventions
+    /provenance           experiment (TOML text); attributes: versions, platform, seeds, conventions
     /diagnostics          attributes: where the time went
 
 A run of several seeds has ``seed`` as first dimension of everything that depends on it. While it
@@ -54,8 +54,10 @@ class Plan:
     layout : Layout
         Of a particle.
     title : str
-    attributes : mapping
-        Provenance.
+    experiment : str
+        The resolved experiment as TOML.
+    provenance : mapping
+        Attributes.
     """
 
     grid: Grid
@@ -64,7 +66,8 @@ class Plan:
     seeds: Sequence[int]
     layout: Layout
     title: str = ""
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    experiment: str = ""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Recorder:
@@ -100,7 +103,9 @@ class Recorder:
             status="running",
             layout=json.dumps({"blocks": dict(plan.layout.blocks), "frozen": plan.layout.frozen}),
         )
-        self.file["provenance"].attrs.update(plan.attributes)
+        self.file["provenance"].attrs.update(plan.provenance)
+        # Not an attribute: these end at 64 KiB, and an experiment may hold arrays.
+        self.file["provenance"].create_dataset("experiment", data=plan.experiment)
         self._axes("frames", {MAIN_AXIS: plan.frames})
         self._axes("observables", plan.axes)
         if len(plan.seeds) > 1:

@@ -154,7 +154,7 @@ class Run:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """How the run came about: versions, platform, seeds, resolved experiment, conventions."""
+        """How the run came about: versions, platform, seeds, conventions."""
         return _plain(self.file["provenance"].attrs)
 
     @property
@@ -165,7 +165,7 @@ class Run:
     @property
     def experiment(self) -> str:
         """The resolved experiment as TOML; empty for a run started from Python."""
-        return str(self.provenance.get("experiment", ""))
+        return str(self.file["provenance/experiment"].asstr()[()])
 
     def replica(self, seed: int) -> Run:
         """The same run, with ``frames`` and ``final`` of another seed."""

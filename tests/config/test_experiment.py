@@ -182,3 +182,12 @@ def test_relative_paths_start_at_the_experiment(tmp_path):
     data = risk_of(Experiment(tables, base=tmp_path).problem(0).flow).data
     assert data.y.ravel().tolist() == [0.5, 0.25, 0.125]
     assert str(tmp_path) in Experiment(tables, base=tmp_path).to_toml()
+
+
+def test_an_experiment_may_hold_large_arrays(tmp_path):
+    x = np.linspace(-1, 1, 9000)[:, None].tolist()
+    data = {"kind": "arrays", "x": x, "y": [0.5] * len(x)}
+    tables = {**altered(), "data": data}
+    with Experiment(tables).run(tmp_path / "long.h5") as run:
+        assert len(run.experiment) > 2**16
+        assert tomllib.loads(run.experiment)["data"]["x"] == x
