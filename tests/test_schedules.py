@@ -117,7 +117,7 @@ def test_evenly_has_both_ends_and_equal_distances(grid, count):
     assert max(distances) - min(distances) <= 1
 
 
-@given(small_grids, st.integers(2, 500))
+@given(small_grids, st.integers(3, 500))
 def test_logarithmic_distances_grow(grid, count):
     steps = sorted(log_spaced(count).steps(grid))
     assert steps[0] == 0

@@ -104,6 +104,17 @@ def test_along_a_run(reference):
         np.testing.assert_allclose(run["w2"], expected * radius, atol=1e-7)
 
 
+def test_the_previous_look_is_one_of_the_same_run():
+    flow, observable = Wasserstein(L2()), W2(to="previous")
+    first, second = (_cloud(np.random.default_rng(seed), 5, 2) for seed in (0, 1))
+    assert observable(View(first, flow, first)) == {"w2": 0.0}
+    moved = first.at(first.position + np.array([3.0, 4.0]))
+    moved.step = 1
+    assert observable(View(moved, flow, first)) == {"w2": pytest.approx(5.0)}
+    assert observable(View(moved, flow, first)) == {"w2": 0.0}
+    assert observable(View(second, flow, second)) == {"w2": 0.0}
+
+
 @pytest.mark.parametrize("to", ["end", None, 3])
 def test_a_senseless_reference_is_refused(to):
     with pytest.raises(
