@@ -222,8 +222,8 @@ def _run_one(
     frame_rows = {step: row for row, step in enumerate(plan.frames)}
     axis_rows = {a: {step: row for row, step in enumerate(steps)} for a, (steps, _) in axes.items()}
     try:
+        view = View(ensemble, flow, start)
         while True:
-            view = View(ensemble, flow, start)
             with timer("evaluating"):
                 here = view.evaluation
             for axis, (_, observers) in axes.items():
@@ -246,6 +246,7 @@ def _run_one(
             ensemble.position = position
             ensemble.step += 1
             ensemble.time = grid.time(ensemble.step)
+            view = View(ensemble, flow, start)
             if progress is not None:
                 progress(ensemble.step, grid.total, view)
     finally:

@@ -70,6 +70,14 @@ def test_users_data_of_the_readme(tmp_path):
     assert 0 <= float(run["test_accuracy"][-1]) <= 1
 
 
+def test_number_of_activations_in_the_readme():
+    from meanfield.activations import activations
+
+    integrable = [name for name in activations if activations[name].pair is not None]
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"(\d+) activations", text) == [str(len(integrable))]
+
+
 def test_examples_of_contributing():
     import meanfield as mf
     from meanfield.activations import activations

@@ -176,6 +176,22 @@ def test_a_longer_run_begins_like_a_shorter_one():
         assert np.array_equal(before.position, after.position)
 
 
+def test_a_value_that_is_not_always_there_keeps_its_time():
+    class Sometimes(Observable):
+        kind = "sometimes"
+
+        def __call__(self, view):
+            step = view.ensemble.step
+            late = {"late": step} if step > 4 else {}
+            return {"always": step, **({"even": step} if step % 2 == 0 else {}), **late}
+
+    run = _run(observe=[Sometimes()])
+    step, even = np.arange(11.0), np.arange(11) % 2 == 0
+    assert np.array_equal(run["always"], step)
+    assert np.array_equal(run["even"], np.where(even, step, np.nan), equal_nan=True)
+    assert np.array_equal(run["late"], np.where(step > 4, step, np.nan), equal_nan=True)
+
+
 # Runs that are stopped
 
 
@@ -473,9 +489,10 @@ def test_progress_sees_every_step_and_the_new_state():
 
     def progress(step, total, view):
         assert view.ensemble.step == step
-        seen.append((step, total, view.ensemble.position.copy()))
+        seen.append((step, total, view.ensemble.position.copy(), view.evaluation.value))
 
     run = _run(progress=progress, frames=EVERY_STEP)
-    assert [(step, total) for step, total, _ in seen] == [(i, 10) for i in range(1, 11)]
-    for step, _, position in seen:
+    assert [(step, total) for step, total, _, _ in seen] == [(i, 10) for i in range(1, 11)]
+    for step, _, position, energy in seen:
         assert np.array_equal(position, run.frames[step].position)
+        assert energy == run["energy"].values[step]

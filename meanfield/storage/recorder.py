@@ -205,8 +205,12 @@ class Recorder:
         """Keep what an observable returned, as entry `row` of its time axis."""
         for name, value in values.items():
             # One write per value would cost more than most steps: rows wait for the next frame.
-            waiting = self._waiting.setdefault((replica, axis, name), (row, []))
-            waiting[1].append(np.asarray(value, dtype=float))
+            first, rows = self._waiting.get((replica, axis, name), (row, []))
+            if row != first + len(rows):  # looks in between had no such value
+                self._flush()
+                first, rows = row, []
+            rows.append(np.asarray(value, dtype=float))
+            self._waiting[replica, axis, name] = first, rows
 
     def _flush(self) -> None:
         for (replica, axis, name), (first, rows) in self._waiting.items():
