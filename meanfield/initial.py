@@ -143,6 +143,8 @@ class QuantileInit(Initial):
         require_nonnegative("scale", self.scale)
         known = ("normal", "uniform", "radial-normal")
         require(callable(self.law) or self.law in known, "law", self.law, f"one of {known}")
+        centred = self.law == "radial-normal" or callable(self.law)
+        require(not (centred and self.mean), "mean", self.mean, f"0 for the law {self.law}")
 
     def _quantiles(self) -> Array:
         level = (np.arange(self.count) + 0.5) / self.count

@@ -21,6 +21,7 @@ from meanfield.errors import require
 from meanfield.functionals.hypercube import HypercubeRisk
 from meanfield.functionals.pull import Pull, no_closed_form
 from meanfield.kernels import elementwise
+from meanfield.kernels.blas import single_threaded
 from meanfield.kernels.population import Projected, interact
 from meanfield.networks import TwoLayer
 
@@ -73,8 +74,9 @@ class GaussianRisk:
         self._components = list(inputs.components())
         self._attraction = _attraction(network, law)
         self._constant = 0.0
-        for number, (weight, mean, root) in enumerate(self._components):
-            self._constant += 0.5 * weight * self._attraction.power(number, mean, root)
+        with single_threaded():  # the same bits, however many cores there are
+            for number, (weight, mean, root) in enumerate(self._components):
+                self._constant += 0.5 * weight * self._attraction.power(number, mean, root)
 
     def __call__(self, ensemble: Ensemble) -> Pull:
         network = self._network
