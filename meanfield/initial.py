@@ -186,7 +186,8 @@ class Given(Initial):
             blocks = dict(self.position.layout.blocks)
             if blocks != dict(layout.blocks):
                 raise InvalidInput("blocks", blocks, f"the blocks {dict(layout.blocks)}")
-            return Ensemble(self.position.position.copy(), self.position.mass.copy(), layout)
+            given = self.position
+            return Ensemble(given.position.copy(), given.mass.copy(), layout, step=given.step)
         return Ensemble(np.array(self.position, dtype=float), self.mass, layout)
 
 

@@ -101,8 +101,8 @@ class TwoLayer:
         )
         count = len(inner)
         outer = np.asarray(a, dtype=float)
-        if outer.ndim == 1 and self.outputs == 1:
-            outer = outer[:, None]
+        if outer.ndim == 1:  # never a row that is repeated for all neurons
+            outer = outer[:, None] if self.outputs == 1 else outer[:, None, None]
         try:
             outer = np.broadcast_to(outer, (count, self.outputs))
         except ValueError:
@@ -119,7 +119,15 @@ class TwoLayer:
         return Ensemble(np.hstack(columns), masses, self.layout)  # type: ignore[arg-type]
 
     def outer_weights(self, ensemble: Ensemble) -> tuple[Array, Array | None]:
-        """The weights that act in the output, (N, k), and their derivative in ``a`` (None: 1)."""
+        """The weights that act in the output, (N, k), and their derivative in ``a`` (None: 1).
+
+        Raises
+        ------
+        InvalidInput
+            If the particles are not neurons of this network.
+        """
+        expected = f"the layout of the network, {self.layout}"
+        require(ensemble.layout == self.layout, "layout", ensemble.layout, expected)
         raw = ensemble.position[:, : self.outputs]
         if self.outer != "bounded":
             return np.ascontiguousarray(raw), None

@@ -44,6 +44,7 @@ class Timer:
     """Seconds spent in each part of the loop."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    steps: int = 0
 
     @contextmanager
     def __call__(self, part: str) -> Iterator[None]:
@@ -78,11 +79,13 @@ def simulate(
     flow : Flow
         What moves the particles.
     start : Ensemble or Initial
-        Where they start; an initial law needs a network in the energy, or ``layout``.
+        Where they start; an initial law needs a network in the energy, or ``layout``. Time counts
+        from 0; steps count on from ``start.step``, so that a run continued from another's end with
+        the same seed has new noise and new batches.
     scheme : Scheme
         How time is cut; its step is in the time units of the flow.
     until : float
-        Final time.
+        Final time, counted from the start of this run.
     seed : int
         Decides the initial draw and the noise.
     observe : sequence of Observable
@@ -96,6 +99,8 @@ def simulate(
         Replace an existing file.
     title : str
         Name of the run.
+    layout : Layout, optional
+        Of the particles that an initial law draws; default: that of the energy's network.
     progress : callable, optional
         ``progress(step, total, view)`` after every step.
 
@@ -171,19 +176,20 @@ def simulate_replicas(
         {axis: steps for axis, (steps, _) in axes.items()},
         list(seeds),
         first.start.layout,
+        first.start.step,
         title,
         experiment,
         provenance(list(seeds)),
     )
     recorder = Recorder(out, plan, force)
     timer = Timer()
-    status, reason, steps = "failed", "an error stopped the run", 0
+    status, reason = "failed", "an error stopped the run"
     try:
         for replica in range(len(seeds)):
             problem = first if replica == 0 else problems[replica]()
             # The guard says it better than warnings; BLAS sums alike on every machine.
             with np.errstate(over="ignore", invalid="ignore"), single_threaded():
-                steps += _run_one(problem, scheme, plan, axes, recorder, replica, timer, progress)
+                _run_one(problem, scheme, plan, axes, recorder, replica, timer, progress)
             if after is not None:
                 after(replica, recorder)
         status, reason = "finished", f"reached time {grid.until:g} in {grid.total} steps"
@@ -191,6 +197,9 @@ def simulate_replicas(
         status, reason = "diverged", str(error)
     except KeyboardInterrupt:
         status, reason = "interrupted", "stopped by the user"
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise
     finally:
         elapsed = time.perf_counter() - begin
         compiling = compile_log.seconds - compiled
@@ -199,7 +208,7 @@ def simulate_replicas(
             "diagnostics",
             elapsed=elapsed,
             compiling=compiling,
-            steps_per_second=steps / max(1e-9, elapsed - compiling),
+            steps_per_second=timer.steps / max(1e-9, elapsed - compiling),
             **timer.seconds,
         )
         file = recorder.close(status, reason)
@@ -215,10 +224,12 @@ def _run_one(
     replica: int,
     timer: Timer,
     progress: Progress | None,
-) -> int:
+) -> None:
     flow, grid = problem.flow, plan.grid
     ensemble, start = problem.start.copy(), problem.start.copy()
-    ensemble.time, ensemble.step = 0.0, 0
+    # Time starts anew; the steps count on, so that a continued run does not replay its noise.
+    ensemble.time = start.time = 0.0
+    done = 0
     frame_rows = {step: row for row, step in enumerate(plan.frames)}
     axis_rows = {a: {step: row for row, step in enumerate(steps)} for a, (steps, _) in axes.items()}
     try:
@@ -227,28 +238,30 @@ def _run_one(
             with timer("evaluating"):
                 here = view.evaluation
             for axis, (_, observers) in axes.items():
-                row = axis_rows[axis].get(ensemble.step)
+                row = axis_rows[axis].get(done)
                 if row is not None:
                     with timer("observing"):
                         values = [observer(view) for observer in observers]
                     with timer("recording"):
                         for value in values:
                             recorder.observe(replica, axis, row, value)
-            if ensemble.step in frame_rows:
+            if done in frame_rows:
                 with timer("recording"):
-                    recorder.frame(replica, frame_rows[ensemble.step], ensemble)
-            if ensemble.step == grid.total:
-                return ensemble.step
-            length = grid.length(ensemble.step)
+                    recorder.frame(replica, frame_rows[done], ensemble)
+            if done == grid.total:
+                return
+            length = grid.length(done)
             with timer("stepping"):
                 position = scheme.advance(flow, ensemble, here, length, problem.seed)
             check_finite(ensemble, position, length)
             ensemble.position = position
+            done += 1
+            timer.steps += 1
             ensemble.step += 1
-            ensemble.time = grid.time(ensemble.step)
+            ensemble.time = grid.time(done)
             view = View(ensemble, flow, start)
             if progress is not None:
-                progress(ensemble.step, grid.total, view)
+                progress(done, grid.total, view)
     finally:
         recorder.state(replica, ensemble)
 

@@ -142,7 +142,7 @@ def test_given_particles_are_copied():
     again = Given(earlier).draw(NEURON, 0)
     assert np.array_equal(again.position, earlier.position)
     assert not np.shares_memory(again.position, earlier.position)
-    assert (again.time, again.step) == (0.0, 0)
+    assert (again.time, again.step) == (0.0, 30)
 
 
 def test_where_an_earlier_run_was(tmp_path):
@@ -161,7 +161,7 @@ def test_where_an_earlier_run_was(tmp_path):
     for law, there in expected.items():
         start = law.draw(NEURON, 0)
         assert np.array_equal(start.position, there.position)
-        assert (start.time, start.step) == (0.0, 0)
+        assert (start.time, start.step) == (0.0, there.step)
     with pytest.raises(FileProblem, match=r"no such file$"):
         FromRun(str(tmp_path / "none.h5")).draw(NEURON, 0)
     with pytest.raises(UnknownName, match=r"^unknown seed '7'"):

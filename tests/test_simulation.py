@@ -135,11 +135,15 @@ def test_the_start_is_not_moved():
     assert (START.time, START.step) == (0.0, 0)
 
 
-def test_a_start_from_a_later_time_begins_at_zero():
+def test_a_run_from_the_end_of_another_goes_on_with_its_noise():
+    whole = _run(until=1.2)
     earlier = _run().final
-    assert earlier.time == 1.0
+    assert (earlier.time, earlier.step) == (1.0, 10)
     again = simulate(FLOW, earlier, scheme=EulerMaruyama(0.1), until=0.2)
-    assert (again.frames[0].time, again.final.time, again.final.step) == (0.0, 0.2, 2)
+    assert (again.frames[0].time, again.final.time) == (0.0, 0.2)
+    assert (again.frames[0].step, again.final.step) == (10, 12)
+    # New noise, not that of the first steps again: the very bits of never having stopped.
+    assert np.allclose(again.final.position, whole.final.position, rtol=0, atol=1e-13)
 
 
 def test_an_initial_law_asks_the_network_for_the_layout():

@@ -50,6 +50,8 @@ class Problems:
             self.add(str(error.within(section)))
         except MeanfieldError as error:
             self.add(str(error))
+        except ValueError as error:  # NumPy's, of ragged arrays
+            self.add(f"{section}: {error}")
         return None
 
     def finish(self) -> None:

@@ -82,10 +82,9 @@ class LabelledLaw:
         """
         require_count("samples", count)
         require_count("test", test, least=0)
-        drawn = self.draw(count + test, random.generator(seed, random.Stream.DATA))
-        rows = np.arange(count + test)
-        held_out = drawn.take(rows[count:]) if test else None
-        return FiniteData(drawn.x[:count], drawn.y[:count], test=held_out)
+        drawn = self.draw(count, random.generator(seed, random.Stream.DATA))
+        held_out = self.draw(test, random.generator(seed, random.Stream.DATA, 1)) if test else None
+        return FiniteData(drawn.x, drawn.y, test=held_out)
 
     def stream(self, batch: int, seed: int = 0, test: int = 0) -> Stream:
         """Fresh samples at every step: the risk over them is that of online SGD."""

@@ -100,6 +100,9 @@ class Sum(Functional):
     def terms(self) -> list[tuple[float, Functional]]:
         return list(self._weighted)
 
+    def value(self, ensemble: Ensemble) -> float:
+        return sum(weight * term.value(ensemble) for weight, term in self._weighted)
+
     def evaluate(self, ensemble: Ensemble) -> Evaluation:
         value = 0.0
         parts: dict[str, float] = {}

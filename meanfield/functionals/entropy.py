@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.special import digamma, gammaln
 
@@ -34,14 +35,18 @@ class Entropy(Functional):
         self.neighbour = neighbour
 
     def value(self, ensemble: Ensemble) -> float:
-        """Estimate of ∫ ρ log ρ over the coordinates that move; needs equal masses."""
+        """Estimate of ∫ ρ log ρ over the blocks that are not frozen; needs equal masses."""
+        frozen = ensemble.layout.spread(dict.fromkeys(ensemble.layout.frozen, 0.0), default=1.0)
+        return self.estimate(ensemble, frozen > 0)
+
+    def estimate(self, ensemble: Ensemble, columns: NDArray[np.bool_]) -> float:
+        """The same over chosen columns (p,)."""
         n, k = len(ensemble), self.neighbour
         if not np.allclose(ensemble.mass, 1.0 / n) or n <= k:
             raise Unsupported(
                 f"the entropy estimate needs equal masses and more than {k} particles"
             )
-        frozen = ensemble.layout.spread(dict.fromkeys(ensemble.layout.frozen, 0.0), default=1.0)
-        points = ensemble.position[:, frozen > 0]
+        points = ensemble.position[:, columns]
         d = points.shape[1]
         distance, _ = cKDTree(points).query(points, k=k + 1)
         with np.errstate(divide="ignore"):

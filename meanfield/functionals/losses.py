@@ -93,6 +93,8 @@ def _signs(data: FiniteData) -> Array:
 
 def _unit_vectors(data: FiniteData, outputs: int) -> Array:
     if not data.classes and data.y.shape[1] == outputs:
+        rows = bool(np.all(data.y >= 0)) and np.allclose(data.y.sum(axis=1), 1.0)
+        require(rows, "y", data.y[0], "probabilities of the classes, or class numbers")
         return data.y
     known = len(data.classes) or outputs
     require(known == outputs, "outputs", outputs, f"{known}, one for each class")

@@ -85,16 +85,17 @@ class GaussianRisk:
         c = ensemble.mass[:, None] * a
         outer, inner, bias = np.zeros_like(a), np.zeros_like(w), np.zeros(len(w))
         value = self._constant
-        for number, (weight, mean, root) in enumerate(self._components):
-            seen = Projected(w, b, mean, root)
-            repulsion = interact(network.activation, seen, a, seen, c)
-            attraction = self._attraction(number, seen, a, mean, root)
-            for pull, share in ((repulsion, 0.5), (attraction, 1.0)):
-                potential, d_mean, whitened = pull
-                value += weight * share * float(np.einsum("ik,ik->", c, potential))
-                outer += weight * potential
-                inner += weight * (d_mean[:, None] * mean + whitened @ root.T)
-                bias += weight * d_mean
+        with single_threaded():  # the same bits, however many cores there are
+            for number, (weight, mean, root) in enumerate(self._components):
+                seen = Projected(w, b, mean, root)
+                repulsion = interact(network.activation, seen, a, seen, c)
+                attraction = self._attraction(number, seen, a, mean, root)
+                for pull, share in ((repulsion, 0.5), (attraction, 1.0)):
+                    potential, d_mean, whitened = pull
+                    value += weight * share * float(np.einsum("ik,ik->", c, potential))
+                    outer += weight * potential
+                    inner += weight * (d_mean[:, None] * mean + whitened @ root.T)
+                    bias += weight * d_mean
         factor = self._factor
         return Pull(factor * value, factor * outer, factor * inner, factor * bias)
 

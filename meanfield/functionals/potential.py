@@ -92,12 +92,15 @@ class Interaction(Functional):
 def gradient_error(functional: Functional, ensemble: Ensemble, step: float = 1e-5) -> float:
     """Largest error of a functional's gradient against central differences, relative to its size.
 
-    For checking a functional of one's own: (1/m_i) ∂F/∂θ_i, computed from `value` alone, must be
+    Frozen blocks are left out. For checking a functional of one's own: (1/m_i) ∂F/∂θ_i, computed from `value` alone, must be
     ∇F'(ρ)(θ_i). Around 1e-9 is right; around 1 is wrong.
     """
-    found = functional.gradient(ensemble)
+    frozen = ensemble.layout.spread(dict.fromkeys(ensemble.layout.frozen, 0.0), default=1.0)
+    found = functional.gradient(ensemble) * frozen
     expected = np.zeros_like(found)
     for i, j in np.ndindex(*found.shape):
+        if not frozen[j]:
+            continue
         shift = np.zeros_like(found)
         shift[i, j] = step * max(1.0, abs(float(ensemble.position[i, j])))
         ahead = functional.value(ensemble.at(ensemble.position + shift))

@@ -18,6 +18,7 @@ import hashlib
 import os
 import pickle
 import secrets
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,12 +28,18 @@ from typing import Any, ClassVar, TypeVar
 # Idle threads must sleep: spinning ones cost milliseconds per launch where a core is busy.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+import llvmlite
 import numba
+import numpy
 from numba.core import caching, serialize
 from numba.core.dispatcher import Dispatcher
 from numba.parfors.parfor import Parfor
 
 prange = numba.prange
+# Where kernels may be: their sources decide the cache folder.
+ROOMS = ("kernels", "activations")
+# Settings of numba that leave the compiled code as it is.
+HARMLESS = ("NUMBA_NUM_THREADS", "NUMBA_CACHE_DIR", "NUMBA_DISABLE_JIT", "NUMBA_THREADING_LAYER")
 DISABLED = bool(numba.config.DISABLE_JIT)
 
 # Division by zero gives inf, as NumPy does: a branch per division would stop vectorisation.
@@ -146,7 +153,8 @@ def _belongs_to_us(function: Callable[..., Any]) -> bool:
     """Whether the function, and every kernel it closes over, is covered by the source hash."""
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
     inner = [cell.py_func for cell in cells if isinstance(cell, Dispatcher)]
-    ours = (function.__module__ or "").startswith("meanfield.")
+    rooms = tuple(f"meanfield.{room}." for room in ROOMS)
+    ours = (function.__module__ or "").startswith(rooms)
     return ours and all(map(_belongs_to_us, inner))
 
 
@@ -158,6 +166,23 @@ def _describe(cell: object) -> str:
     return repr(cell)
 
 
+def _digest() -> str:
+    """A hash of all that compiled code depends on, besides the processor and the key."""
+    digest = hashlib.sha256()
+    package = Path(__file__).resolve().parent.parent
+    for room in ROOMS:
+        for source in sorted((package / room).glob("*.py")):
+            digest.update(source.read_bytes())
+    versions = (numba.__version__, llvmlite.__version__, numpy.__version__)
+    settings = [
+        f"{name}={value}"
+        for name, value in sorted(os.environ.items())
+        if name.startswith("NUMBA_") and name not in HARMLESS
+    ]
+    digest.update(repr((sys.implementation.cache_tag, versions, settings)).encode())
+    return digest.hexdigest()[:16]
+
+
 @functools.cache
 def cache_folder() -> Path:
     """Where compiled kernels are kept: a new folder for every state of the sources.
@@ -165,25 +190,21 @@ def cache_folder() -> Path:
     ``MEANFIELD_CACHE_DIR`` overrides the place; a place that cannot be written is replaced by
     a temporary folder.
     """
-    import llvmlite
-    import numpy
-
-    digest = hashlib.sha256()
-    package = Path(__file__).resolve().parent.parent
-    for room in ("kernels", "activations"):
-        for source in sorted((package / room).glob("*.py")):
-            digest.update(source.read_bytes())
-    for version in (numba.__version__, llvmlite.__version__, numpy.__version__):
-        digest.update(version.encode())
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "meanfield"
-    name = f"kernels-{digest.hexdigest()[:16]}"
-    folder = Path(os.environ.get("MEANFIELD_CACHE_DIR") or home) / name
     try:
+        chosen = os.environ.get("MEANFIELD_CACHE_DIR")
+        xdg = os.environ.get("XDG_CACHE_HOME")
+        base = Path(chosen) if chosen else Path(xdg or Path.home() / ".cache") / "meanfield"
+        folder = base / f"kernels-{_digest()}"
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return folder
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: there is no home
         return Path(tempfile.mkdtemp(prefix="meanfield-kernels-"))
+
+
+# The sources may change on disk while the process runs what it has imported: what is compiled
+# then belongs to no folder. So the folder is settled now.
+_SETTLED = _digest()
 
 
 class _Entries:
@@ -198,17 +219,24 @@ class _Entries:
 
     def load(self, key: str) -> Any:
         try:
-            found, data = pickle.loads(self._path(key).read_bytes())
-        except (OSError, EOFError, ValueError, pickle.UnpicklingError):
+            content = self._path(key).read_bytes()
+        except OSError:
             return None
+        checksum, payload = content[:32], content[32:]
+        if hashlib.sha256(payload).digest() != checksum:
+            return None
+        found, data = pickle.loads(payload)
         return data if found == key else None
 
     def save(self, key: str, data: Any) -> None:
-        path = self._path(key)
-        partial = path.with_suffix(f".{os.getpid()}.part")
+        if _digest() != _SETTLED:
+            return
+        payload = serialize.dumps((key, data))
         with contextlib.suppress(OSError):  # a full disk costs a compilation, not a result
-            partial.write_bytes(serialize.dumps((key, data)))
-            os.replace(partial, path)
+            handle, partial = tempfile.mkstemp(dir=cache_folder(), suffix=".part")
+            with os.fdopen(handle, "wb") as file:
+                file.write(hashlib.sha256(payload).digest() + payload)
+            os.replace(partial, self._path(key))
 
     def flush(self) -> None:
         """Forget nothing: old folders are left to the user."""
@@ -218,6 +246,8 @@ class _Entries:
 
 
 class _Locator(caching._CacheLocator):
+    _py_file = ""  # numba's own messages ask for it
+
     def get_cache_path(self) -> str:
         return str(cache_folder())
 

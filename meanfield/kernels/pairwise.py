@@ -1,8 +1,10 @@
-"""The user's potential and interaction, compiled over all particles."""
+"""The user's potential and interaction, compiled over all particles.
+
+Nothing is remembered between calls: a function may read a global that has changed since.
+"""
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,6 @@ import numpy as np
 from meanfield.kernels.compile import compile_user_function, jit, prange
 
 
-@functools.cache
 def compiled_potential(value: Any, gradient: Any) -> Any:
     """V and its gradient at every particle."""
     potential, slope = compile_user_function(value), compile_user_function(gradient)
@@ -24,7 +25,6 @@ def compiled_potential(value: Any, gradient: Any) -> Any:
     return drive
 
 
-@functools.cache
 def compiled_interaction(value: Any, gradient: Any) -> Any:
     """Sums of W and of its first gradient over all sources, with their masses."""
     interaction, slope = compile_user_function(value), compile_user_function(gradient)

@@ -75,10 +75,6 @@ class Observable(ABC):
     def __call__(self, view: View) -> Mapping[str, ArrayLike]:
         """Names and values: numbers, or arrays whose last axis is the particle's columns (p,)."""
 
-    def check(self, view: View) -> None:
-        """Raise an error at the start of the run, rather than in the middle of it."""
-        self(view)
-
 
 observables: Registry[Observable] = Registry("observable")
 

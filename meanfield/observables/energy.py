@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from numpy.typing import ArrayLike
 
+from meanfield.errors import require
 from meanfield.functionals import Entropy
 from meanfield.observables.base import Observable, View, observables
 
@@ -15,7 +16,9 @@ class Energy(Observable):
     """``energy``: the driving energy (without entropy), and every part with its weight."""
 
     def __call__(self, view: View) -> Mapping[str, ArrayLike]:
-        return {"energy": view.evaluation.value, **view.evaluation.parts}
+        parts = view.evaluation.parts
+        require("energy" not in parts, "name", "energy", "another name for a term of the energy")
+        return {"energy": view.evaluation.value, **parts}
 
 
 @observables.register("free-energy")
@@ -26,7 +29,8 @@ class FreeEnergy(Observable):
     """
 
     def __call__(self, view: View) -> Mapping[str, ArrayLike]:
-        entropy = Entropy().value(view.ensemble)
+        moving = view.flow.speeds(view.ensemble.layout) > 0
+        entropy = Entropy().estimate(view.ensemble, moving)
         free = view.evaluation.value + view.flow.temperature * entropy
         return {"entropy": entropy, "free_energy": free}
 

@@ -53,17 +53,18 @@ class SampledRisk(Observable):
     ) -> None:
         super().__init__(when)
         self.samples = samples
-        self._drawn: FiniteData | None = None
+        self._drawn: tuple[LabelledLaw, FiniteData] | None = None
 
     def __call__(self, view: View) -> Mapping[str, ArrayLike]:
         risk = view.risk
-        if self._drawn is None:
-            law = risk.data.source if isinstance(risk.data, Stream) else risk.data
-            if not isinstance(law, LabelledLaw):
-                raise Unsupported("the observable 'sampled-risk' needs a law to sample from")
-            self._drawn = law.sample(self.samples)
-        f = risk.network.output(view.ensemble, self._drawn.x)
-        costs, _ = risk.loss.evaluate(f, risk.loss.targets(self._drawn, risk.network.outputs))
+        law = risk.data.source if isinstance(risk.data, Stream) else risk.data
+        if not isinstance(law, LabelledLaw):
+            raise Unsupported("the observable 'sampled-risk' needs a law to sample from")
+        if self._drawn is None or self._drawn[0] is not law:  # every replica has its own law
+            self._drawn = law, law.sample(self.samples)
+        data = self._drawn[1]
+        f = risk.network.output(view.ensemble, data.x)
+        costs, _ = risk.loss.evaluate(f, risk.loss.targets(data, risk.network.outputs))
         return {
             "sampled_risk": costs.mean(),
             "sampled_risk_error": costs.std() / self.samples**0.5,

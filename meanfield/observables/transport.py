@@ -70,14 +70,10 @@ class W2(Observable):
         self.to = to
         self._previous: Ensemble | None = None
 
-    def check(self, view: View) -> None:
-        if len(view.ensemble) > LARGEST_EXACT:
-            wasserstein2(view.ensemble, view.start)
-
     def __call__(self, view: View) -> Mapping[str, ArrayLike]:
         if isinstance(self.to, Ensemble):
             reference = self.to
-        elif self.to == "start" or self._previous is None or view.ensemble.step == 0:
+        elif self.to == "start" or self._previous is None or view.ensemble.step == view.start.step:
             reference = view.start
         else:
             reference = self._previous

@@ -53,6 +53,8 @@ class Plan:
         One replica for each.
     layout : Layout
         Of a particle.
+    first_step : int
+        The step that the start had reached before; counted on from there.
     title : str
     experiment : str
         The resolved experiment as TOML.
@@ -65,6 +67,7 @@ class Plan:
     axes: Mapping[str, list[int]]
     seeds: Sequence[int]
     layout: Layout
+    first_step: int = 0
     title: str = ""
     experiment: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -92,7 +95,10 @@ class Recorder:
             self.file = h5py.File(name, "w", driver="core", backing_store=False)
         else:
             check_writable(self.path, force)
-            self.file = h5py.File(self._partial, "w")
+            try:
+                self.file = h5py.File(self._partial, "w")
+            except OSError as error:
+                raise FileProblem(f"{self._partial} cannot be written: {error}") from None
         for group in ("frames", "observables", "state", "provenance", "diagnostics"):
             self.file.create_group(group)
         self.file.attrs.update(
@@ -123,11 +129,12 @@ class Recorder:
         target = self.file[group]
         for axis, steps in axes.items():
             times = [self.plan.grid.time(step) for step in steps]
+            counts = [self.plan.first_step + step for step in steps]
             scale = target.create_dataset(axis, data=times, maxshape=(None,), chunks=True)
             scale.attrs.update(units="time units of the flow", long_name="time")
             scale.make_scale(axis)
             name = axis.replace(MAIN_AXIS, "step", 1)
-            count = target.create_dataset(name, data=steps, maxshape=(None,), chunks=True)
+            count = target.create_dataset(name, data=counts, maxshape=(None,), chunks=True)
             count.dims[0].attach_scale(scale)
 
     def _scale(self, group: str, name: str, values: Any) -> h5py.Dataset:
@@ -209,7 +216,7 @@ class Recorder:
             if row != first + len(rows):  # looks in between had no such value
                 self._flush()
                 first, rows = row, []
-            rows.append(np.asarray(value, dtype=float))
+            rows.append(np.array(value, dtype=float))  # a copy: the owner may reuse its buffer
             self._waiting[replica, axis, name] = first, rows
 
     def _flush(self) -> None:

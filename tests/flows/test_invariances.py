@@ -183,12 +183,13 @@ def test_threads_change_no_bit_of_long_sums():
 def test_threads_change_no_bit_of_laws_with_a_covariance():
     dim = size(150, 30)
     root = np.random.default_rng(0).standard_normal((dim, dim)) / np.sqrt(dim)
+    covariance = root @ root.T  # once: this product is not ours to hold to one thread
     network = TwoLayer("relu", dim)
     teacher = Teacher(network, network.ensemble(np.eye(dim)[:3]))
     start = NormalInit(size(70, 3)).draw(network.layout, 0)
 
     def make(data):
-        law = Gaussian(dim, covariance=root @ root.T).labelled_by(teacher)
+        law = Gaussian(dim, covariance=covariance).labelled_by(teacher)
         return _bits(Wasserstein(Risk(network, data(law))), start, Euler(0.1))
 
     assert _different(lambda: make(lambda law: law)) == 1
