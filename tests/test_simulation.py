@@ -142,7 +142,7 @@ def test_a_run_from_the_end_of_another_goes_on_with_its_noise():
     again = simulate(FLOW, earlier, scheme=EulerMaruyama(0.1), until=0.2)
     assert (again.frames[0].time, again.final.time) == (0.0, 0.2)
     assert (again.frames[0].step, again.final.step) == (10, 12)
-    # New noise, not that of the first steps again: the very bits of never having stopped.
+    # New noise, not that of the first steps again: as if it had never stopped.
     assert np.allclose(again.final.position, whole.final.position, rtol=0, atol=1e-13)
 
 

@@ -133,6 +133,8 @@ class Experiment:
     def check(self) -> None:
         """Build everything that the run will use, for the first seed; see `problem`."""
         self._first = self.problem(self.seeds[0])
+        if self._sections.run.baseline:
+            self._sections.run.check_baseline(self._first.flow)
 
     def resolved(self) -> Table:
         """The experiment with every default filled in; itself an experiment."""

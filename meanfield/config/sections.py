@@ -14,7 +14,6 @@ from meanfield.config.tables import Checked, Problems, Table, check, check_kind,
 from meanfield.data import LabelledLaw, Law, Stream, Teacher, laws, sources, targets
 from meanfield.errors import (
     InvalidInput,
-    MeanfieldError,
     require,
     require_count,
     require_nonnegative,
@@ -112,8 +111,8 @@ class TeacherTable:
 
     Parameters
     ----------
-    neurons : int
-        How many, drawn at random …
+    neurons : int, optional
+        How many, drawn at random (default 1) …
     law : {"sphere", "normal"}
         … with w uniform on the unit sphere and a = ±1, or all entries N(0, 1).
     w, a, b : arrays, optional
@@ -124,7 +123,7 @@ class TeacherTable:
         Of the draw; default: the seed of the run.
     """
 
-    neurons: int = 1
+    neurons: int | None = None
     law: Literal["sphere", "normal"] = "sphere"
     w: Sequence[Sequence[float]] = ()
     a: Sequence[float] | Sequence[Sequence[float]] = ()
@@ -133,7 +132,12 @@ class TeacherTable:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        require_count("neurons", self.neurons)
+        if self.neurons is not None:
+            require_count("neurons", self.neurons)
+            require(not len(self.w), "neurons", self.neurons, "either neurons or w, not both")
+        for key in ("a", "b"):
+            value = getattr(self, key)
+            require(bool(len(self.w)) or not len(value), key, value, "a and b only together with w")
 
     def build(self, network: TwoLayer, seed: int) -> Teacher:
         """The teacher for a student network."""
@@ -145,7 +149,7 @@ class TeacherTable:
             law = SphereInit if self.law == "sphere" else NormalInit
             # Another stream than the student's start: the seed is folded, not shared.
             drawn = random.generator(seed if self.seed is None else self.seed, random.Stream.TARGET)
-            ensemble = law(self.neurons).draw(theirs.layout, int(drawn.integers(2**63)))
+            ensemble = law(self.neurons or 1).draw(theirs.layout, int(drawn.integers(2**63)))
         if self.output == "sum":
             ensemble.mass[:] = 1.0
         return Teacher(theirs, ensemble)
@@ -309,6 +313,10 @@ class EnergySection:
         return {"loss": self.loss, "temperature": self.temperature, **self.weights}
 
 
+def _risk(flow: Flow) -> Risk:
+    return next(term for _, term in flow.energy.terms() if isinstance(term, Risk))
+
+
 @dataclass(frozen=True)
 class RunSection:
     """``[run]``: how long, from which seeds, what is looked at and kept.
@@ -381,12 +389,13 @@ class RunSection:
             return self.seeds
         return [self.seed + i for i in range(self.seeds)]
 
+    def check_baseline(self, flow: Flow) -> None:
+        """Raise an error if the baseline cannot use the data of a flow's risk."""
+        baselines[self.baseline]().check(_risk(flow))
+
     def fit_baseline(self, flow: Flow) -> Mapping[str, float]:
         """Scores of the baseline on the data of a flow's risk."""
-        for _, term in flow.energy.terms():
-            if isinstance(term, Risk):
-                return baselines[self.baseline]().scores(term)
-        raise MeanfieldError("run.baseline needs a risk in the energy")
+        return baselines[self.baseline]().scores(_risk(flow))
 
     def table(self) -> Table:
         """The section again, with all defaults."""

@@ -50,7 +50,7 @@ class FiniteData:
         classes: Sequence[str] = (),
         test: FiniteData | None = None,
     ) -> None:
-        inputs = np.ascontiguousarray(x, dtype=float)
+        inputs = np.array(x, dtype=float, order="C")
         require(inputs.ndim == 2, "x", inputs.shape, "an array of shape (n, d)")
         count = len(inputs)
         require(count >= 1, "x", inputs.shape, "at least one sample")
@@ -92,8 +92,11 @@ class FiniteData:
 
     def take(self, index: ArrayLike) -> FiniteData:
         """The samples of the given numbers, equally weighted."""
+        return self._part(index, None)
+
+    def _part(self, index: ArrayLike, weights: Array | None) -> FiniteData:
         rows = np.asarray(index)
-        return FiniteData(self.x[rows], self.y[rows], None, self.classes)
+        return FiniteData(self.x[rows], self.y[rows], weights, self.classes)
 
     def draw(self, count: int, rng: np.random.Generator) -> FiniteData:
         """A sample of `count` with replacement, with probabilities proportional to the weights."""
@@ -126,8 +129,11 @@ def split(data: FiniteData, test: float, seed: int) -> FiniteData:
     mask = np.zeros(len(data), dtype=bool)
     mask[np.concatenate(held_out)] = True
     require(bool(mask.any() and not mask.all()), "test", test, "a fraction that leaves both parts")
-    train = data.take(np.flatnonzero(~mask))
-    return FiniteData(train.x, train.y, None, data.classes, data.take(np.flatnonzero(mask)))
+    train, held = (
+        data._part(np.flatnonzero(rows), data.weights[rows] / data.weights[rows].sum())
+        for rows in (~mask, mask)
+    )
+    return FiniteData(train.x, train.y, train.weights, data.classes, held)
 
 
 def standardise(data: FiniteData) -> FiniteData:
@@ -135,7 +141,8 @@ def standardise(data: FiniteData) -> FiniteData:
 
     The held-out part goes through the same map. A constant column becomes zero.
     """
-    mean, std = data.x.mean(axis=0), data.x.std(axis=0)
+    mean = data.weights @ data.x
+    std = np.sqrt(data.weights @ (data.x - mean) ** 2)
     scale = np.where(std > 1e-12 * np.maximum(1.0, np.abs(mean)), std, np.inf)
     test = data.test
     if test is not None:

@@ -75,18 +75,21 @@ class SingleIndex(Target):
     ----------
     direction : sequence of float, optional
         v; default the first axis.
-    degree : int
-        Use this single k (c_k = 1).
+    degree : int, optional
+        Use this single k (c_k = 1); default 1.
     coefficients : sequence of float, optional
         c_0, c_1, …; instead of ``degree``.
     """
 
     direction: Sequence[float] = ()
-    degree: int = 1
+    degree: int | None = None
     coefficients: Sequence[float] = ()
 
     def __post_init__(self) -> None:
-        require_count("degree", self.degree, least=0)
+        if self.degree is not None:
+            require_count("degree", self.degree, least=0)
+            both = len(self.coefficients) > 0
+            require(not both, "degree", self.degree, "either degree or coefficients, not both")
         require(
             len(self.direction) == 0 or bool(np.any(np.asarray(self.direction))),
             "direction",
@@ -106,7 +109,8 @@ class SingleIndex(Target):
         """Coefficients of He_k/√k! in y, for k = 0, 1, …"""
         if len(self.coefficients):
             return np.asarray(self.coefficients, dtype=float)
-        return np.eye(self.degree + 1)[self.degree]
+        degree = 1 if self.degree is None else self.degree
+        return np.eye(degree + 1)[degree]
 
     def __call__(self, x: Array, component: Array) -> Array:
         v = self.vector(x.shape[1])
@@ -121,22 +125,24 @@ class Parity(Target):
 
     Parameters
     ----------
-    size : int
-        The support is the first `size` coordinates …
+    size : int, optional
+        The support is the first `size` coordinates (default 2) …
     support : sequence of int, optional
         … or these.
     """
 
-    size: int = 2
+    size: int | None = None
     support: Sequence[int] = ()
 
     def __post_init__(self) -> None:
-        require_count("size", self.size)
+        if self.size is not None:
+            require_count("size", self.size)
+            require(not len(self.support), "size", self.size, "either size or support, not both")
 
     @property
     def coordinates(self) -> list[int]:
         """The coordinates multiplied."""
-        return list(self.support) if len(self.support) else list(range(self.size))
+        return list(self.support) if len(self.support) else list(range(self.size or 2))
 
     def check(self, dim: int) -> None:
         inside = all(0 <= j < dim for j in self.coordinates)

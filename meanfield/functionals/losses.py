@@ -13,7 +13,7 @@ from scipy.special import expit, log_softmax
 
 from meanfield.arrays import Array
 from meanfield.data.finite import FiniteData
-from meanfield.errors import InvalidInput, require
+from meanfield.errors import InvalidInput, Unsupported, require
 from meanfield.registry import Registry
 
 
@@ -31,7 +31,17 @@ class Loss(ABC):
         """l(f, y), (n,), and its derivative in f, (n, k)."""
 
     def correct(self, f: Array, y: Array) -> Array:
-        """Whether each sample is classified rightly, (n,): by sign, or by the largest output."""
+        """Whether each sample is classified rightly, (n,): by sign, or by the largest output.
+
+        Raises
+        ------
+        Unsupported
+            If the targets are not classes: ±1, or unit vectors.
+        """
+        signs = y.shape[1] == 1 and np.isin(y, (-1.0, 1.0)).all()
+        units = y.shape[1] > 1 and np.isin(y, (0.0, 1.0)).all() and np.all(y.sum(axis=1) == 1.0)
+        if not (signs or units):
+            raise Unsupported("accuracy needs classes: these targets are neither ±1 nor classes")
         if f.shape[1] == 1:
             return np.sign(f[:, 0]) == np.sign(y[:, 0])
         return f.argmax(axis=1) == y.argmax(axis=1)

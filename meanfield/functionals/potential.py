@@ -92,8 +92,8 @@ class Interaction(Functional):
 def gradient_error(functional: Functional, ensemble: Ensemble, step: float = 1e-5) -> float:
     """Largest error of a functional's gradient against central differences, relative to its size.
 
-    Frozen blocks are left out. For checking a functional of one's own: (1/m_i) ∂F/∂θ_i, computed from `value` alone, must be
-    ∇F'(ρ)(θ_i). Around 1e-9 is right; around 1 is wrong.
+    For checking a functional of one's own: (1/m_i) ∂F/∂θ_i, computed from `value` alone, must be
+    ∇F'(ρ)(θ_i). Around 1e-9 is right; around 1 is wrong. Frozen blocks are left out.
     """
     frozen = ensemble.layout.spread(dict.fromkeys(ensemble.layout.frozen, 0.0), default=1.0)
     found = functional.gradient(ensemble) * frozen

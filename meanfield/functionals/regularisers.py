@@ -1,4 +1,7 @@
-"""Regularisers ∫ r(θ) dρ: ridge, path norm, ℓ1. A new one is one small class."""
+"""Regularisers ∫ r(θ) dρ: ridge, path norm, ℓ1. A new one is one small class.
+
+They act on the parameters: where outer weights are bounded, on ``a`` before the bound.
+"""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ def read_table(path: Path) -> dict[str, Column]:
     """Arrays by name, all with the same number of rows.
 
     CSV: a header line, then one sample per line; a column is text unless all of it is numbers.
-    NPZ and HDF5: every array at the top with the most common number of rows; a two-dimensional
-    one holds several columns.
+    NPZ and HDF5: every array at the top of one or two dimensions; all have the same number of
+    rows, and a two-dimensional one holds several columns.
 
     Raises
     ------
@@ -80,12 +80,12 @@ def _read_hdf5(path: Path) -> dict[str, Column]:
 
 
 def _same_length(arrays: dict[str, Column]) -> dict[str, Column]:
-    lengths = [len(array) for array in arrays.values() if array.ndim in (1, 2)]
-    if not lengths:
-        return {}
-    rows = max(set(lengths), key=lengths.count)
+    lengths = {name: len(array) for name, array in arrays.items() if array.ndim in (1, 2)}
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{name} {rows}" for name, rows in lengths.items())
+        raise ValueError(f"its arrays have different numbers of rows ({found})")
     return {
         name: array.astype(str) if array.dtype.kind in "OSU" else array
         for name, array in arrays.items()
-        if array.ndim in (1, 2) and len(array) == rows
+        if name in lengths
     }

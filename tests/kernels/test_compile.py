@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -97,3 +98,28 @@ def test_kernels_over_different_functions_do_not_share_an_entry():
 
     names = {_describe(_compiled(make(kind).evaluate)[0]) for kind in ("relu", "step", "abs")}
     assert len(names) == 3
+
+
+def test_a_torn_file_is_compiled_again(tmp_path):
+    folder = run(MEANFIELD_CACHE_DIR=str(tmp_path))[3]
+    for path in Path(folder).iterdir():
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    assert int(run(MEANFIELD_CACHE_DIR=str(tmp_path))[0]) >= 2
+    assert run(MEANFIELD_CACHE_DIR=str(tmp_path))[0] == "0"
+
+
+def test_settings_of_numba_have_folders_of_their_own(tmp_path):
+    plain = run(MEANFIELD_CACHE_DIR=str(tmp_path))[3]
+    assert run(MEANFIELD_CACHE_DIR=str(tmp_path), NUMBA_LOOP_VECTORIZE="0")[3] != plain
+    assert run(MEANFIELD_CACHE_DIR=str(tmp_path), NUMBA_NUM_THREADS="1")[3] == plain
+
+
+def test_sources_that_changed_under_a_process_are_not_cached(tmp_path, monkeypatch):
+    from meanfield.kernels import compile as compiling
+
+    monkeypatch.setattr(compiling, "_digest", lambda: "another")
+    monkeypatch.setattr(compiling, "cache_folder", lambda: tmp_path)
+    compiling._Entries("name").save("key", b"code")
+    assert not list(tmp_path.iterdir())

@@ -30,8 +30,14 @@ def test_csv_with_a_byte_order_mark_quotes_and_empty_lines(tmp_path):
     assert table["name"].tolist() == ["a, b", "c"]
 
 
-def test_npz_and_hdf5_keep_the_arrays_of_common_length(tmp_path):
-    arrays = {"x": np.arange(6.0).reshape(3, 2), "y": np.arange(3), "other": np.arange(5)}
+def test_arrays_of_different_lengths_are_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.arange(3), y=np.arange(4))
+    with pytest.raises(FileProblem, match=r"different numbers of rows \(x 3, y 4\)$"):
+        read_table(tmp_path / "a.npz")
+
+
+def test_npz_and_hdf5_keep_vectors_and_matrices(tmp_path):
+    arrays = {"x": np.arange(6.0).reshape(3, 2), "y": np.arange(3), "cube": np.ones((5, 1, 1))}
     np.savez(tmp_path / "a.npz", **arrays, label=np.array(["p", "q", "r"]))
     with h5py.File(tmp_path / "a.h5", "w") as file:
         for name, array in arrays.items():
