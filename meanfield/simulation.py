@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from meanfield.ensemble import Ensemble, Layout
-from meanfield.errors import Diverged, require
+from meanfield.errors import Diverged, FileProblem, require
 from meanfield.flows import Flow
 from meanfield.guards import check_finite
 from meanfield.initial import Initial
@@ -197,21 +197,27 @@ def simulate_replicas(
         status, reason = "diverged", str(error)
     except KeyboardInterrupt:
         status, reason = "interrupted", "stopped by the user"
+    except OSError as error:
+        reason = str(error)
+        raise FileProblem(f"{out} cannot be written: {error}") from error
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         raise
     finally:
         elapsed = time.perf_counter() - begin
         compiling = compile_log.seconds - compiled
-        recorder.annotate("provenance", ended=now())
-        recorder.annotate(
-            "diagnostics",
-            elapsed=elapsed,
-            compiling=compiling,
-            steps_per_second=timer.steps / max(1e-9, elapsed - compiling),
+        diagnostics = {
+            "elapsed": elapsed,
+            "compiling": compiling,
+            "steps_per_second": timer.steps / max(1e-9, elapsed - compiling),
             **timer.seconds,
-        )
-        file = recorder.close(status, reason)
+        }
+        try:
+            recorder.annotate("provenance", ended=now())
+            recorder.annotate("diagnostics", **diagnostics)
+            file = recorder.close(status, reason)
+        except (OSError, RuntimeError) as error:  # a full disk: h5py says it either way
+            raise FileProblem(f"{out} cannot be written: {error}") from error
     return Run(file)
 
 
