@@ -194,6 +194,9 @@ def main() -> None:
         for sentence in str(error).split("\n"):
             print(f"meanfield: {sentence}", file=sys.stderr)
         raise SystemExit(WRONG_INPUT) from None
+    except MemoryError as error:
+        print(f"meanfield: out of memory: {error}", file=sys.stderr)
+        raise SystemExit(WRONG_INPUT) from None
 
 
 def _load(file: str, overrides: list[str] | None) -> Experiment:

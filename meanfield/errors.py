@@ -30,7 +30,8 @@ class InvalidInput(MeanfieldError, ValueError):
 
     def within(self, section: str) -> InvalidInput:
         """The same error, seen from the section of the file that the key belongs to."""
-        return InvalidInput(f"{section}.{self.key}", self.value, self.expected)
+        key = f"{section}.{self.key}" if section else self.key
+        return InvalidInput(key, self.value, self.expected)
 
 
 class UnknownName(MeanfieldError, LookupError):

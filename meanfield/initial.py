@@ -243,4 +243,7 @@ class FromFile(Initial):
             fits = array.reshape(len(array), -1).shape[1] == width
             require(fits, name, array.shape, f"the shape (N, {width})" if shape else "(N,)")
             columns.append(array.reshape(len(array), -1))
-        return Ensemble(np.hstack(columns), table.get("mass"), layout)  # type: ignore[arg-type]
+        found = Ensemble(np.hstack(columns), table.get("mass"), layout)  # type: ignore[arg-type]
+        total = float(found.mass.sum())
+        require(abs(total - 1) < 1e-9, "mass", total, "masses that sum to 1")
+        return found

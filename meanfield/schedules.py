@@ -35,6 +35,10 @@ class Grid:
     def __post_init__(self) -> None:
         require_positive("step", self.step)
         require_positive("until", self.until)
+        ratio = self.until / self.step
+        require(
+            ratio <= 1e12, "step", self.step, f"a step that makes at most 1e12 to {self.until:g}"
+        )
 
     @property
     def total(self) -> int:

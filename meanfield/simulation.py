@@ -25,6 +25,7 @@ from meanfield.schemes import Scheme
 from meanfield.storage import Plan, Recorder, Run, now, provenance
 
 Progress = Callable[[int, int, "View"], None]
+When = Schedule | Mapping[str, Any] | Sequence[float]
 
 DEFAULT_OBSERVE = evenly(201)
 DEFAULT_FRAMES = evenly(21)
@@ -64,8 +65,8 @@ def simulate(
     until: float,
     seed: int = 0,
     observe: Sequence[Observable] = (Energy(),),
-    observe_when: Schedule | Mapping[str, Any] | Sequence[float] = DEFAULT_OBSERVE,
-    frames: Schedule | Mapping[str, Any] | Sequence[float] = DEFAULT_FRAMES,
+    observe_when: When = DEFAULT_OBSERVE,
+    frames: When = DEFAULT_FRAMES,
     out: str | os.PathLike[str] | None = None,
     force: bool = False,
     title: str = "",
@@ -116,6 +117,13 @@ def simulate(
         Before the first step.
     """
     check_seed(seed)
+    require(isinstance(flow, Flow), "flow", flow, "a flow, as in Wasserstein(energy)")
+    require(isinstance(scheme, Scheme), "scheme", scheme, "a scheme, as in Euler(step=0.1)")
+    known = isinstance(start, (Ensemble, Initial))
+    require(known, "start", start, "an ensemble or an initial law")
+    for observer in observe:
+        is_one = isinstance(observer, Observable)
+        require(is_one, "observe", observer, "observables, as in [Energy()]")
     if isinstance(start, Initial):
         start = start.draw(layout or _layout(flow), seed)
     return simulate_replicas(
@@ -140,8 +148,8 @@ def simulate_replicas(
     scheme: Scheme,
     until: float,
     observe: Sequence[Observable],
-    observe_when: Schedule | Mapping[str, Any] | Sequence[float] = DEFAULT_OBSERVE,
-    frames: Schedule | Mapping[str, Any] | Sequence[float] = DEFAULT_FRAMES,
+    observe_when: When = DEFAULT_OBSERVE,
+    frames: When = DEFAULT_FRAMES,
     out: str | os.PathLike[str] | None = None,
     force: bool = False,
     title: str = "",
@@ -168,8 +176,7 @@ def simulate_replicas(
     first = problems[0]()
     ends = {0, grid.total}
     frame_steps = sorted(schedule(frames).steps(grid) | ends)
-    axes = _axes(observe, schedule(observe_when), grid)
-    _check(first, scheme, observe)
+    axes = rehearse(first, scheme, grid, observe, observe_when)
     plan = Plan(
         grid,
         frame_steps,
@@ -287,8 +294,15 @@ def _axes(
     return axes
 
 
-def _check(problem: Problem, scheme: Scheme, observe: Sequence[Observable]) -> None:
-    """Meet every error that can be met before the first step."""
+def rehearse(
+    problem: Problem,
+    scheme: Scheme,
+    grid: Grid,
+    observe: Sequence[Observable],
+    observe_when: When,
+) -> dict[str, tuple[list[int], list[Observable]]]:
+    """Meet every error that can be met before the first step; return the time axes."""
+    axes = _axes(observe, schedule(observe_when), grid)
     scheme.check(problem.flow)
     problem.flow.speeds(problem.start.layout)
     view = View(problem.start, problem.flow, problem.start)
@@ -305,6 +319,7 @@ def _check(problem: Problem, scheme: Scheme, observe: Sequence[Observable]) -> N
             require(not axis, "observe", name, "a name that is not like one of an axis")
             shape = np.shape(value)
             require(shape in numbers, f"observe.{name}", shape, f"one number, or {numbers[1]}")
+    return axes
 
 
 def _layout(flow: Flow) -> Layout:

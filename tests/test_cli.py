@@ -196,6 +196,12 @@ def test_an_existing_file_is_not_replaced(experiment, call):
     assert code == 2
     assert "exists" in err
     assert Path("small.h5").read_text() == "precious"
+    code, _, err = call("run", experiment, "--force")
+    assert code == 2
+    assert "is not a run" in err
+    assert Path("small.h5").read_text() == "precious"
+    Path("small.h5").unlink()
+    call("run", experiment)
     code, _, _ = call("run", experiment, "--force")
     assert code == 0
 

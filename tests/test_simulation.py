@@ -354,7 +354,7 @@ def test_a_flow_and_a_start_that_do_not_fit_are_refused():
 def test_an_existing_file_is_not_replaced_unless_forced(tmp_path):
     path = tmp_path / "run.h5"
     path.write_text("precious")
-    with pytest.raises(FileProblem, match="exists already: choose another name, or force"):
+    with pytest.raises(FileProblem, match="exists already: choose another name, or --force"):
         _run(out=path)
     assert path.read_text() == "precious"
     assert [file.name for file in tmp_path.iterdir()] == ["run.h5"]

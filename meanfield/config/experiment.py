@@ -23,7 +23,7 @@ from meanfield.networks import TwoLayer
 from meanfield.observables import Observable
 from meanfield.schedules import Grid, schedule
 from meanfield.schemes import Scheme
-from meanfield.simulation import Problem, Progress, simulate_replicas
+from meanfield.simulation import Problem, Progress, rehearse, simulate_replicas
 from meanfield.storage import Recorder, Run
 
 
@@ -110,7 +110,7 @@ class Experiment:
         """
         problems = Problems(self._source)
         network, data = self._network_and_data(seed, problems)
-        risk = problems.attempt("energy", Risk, network, data, self._sections.energy.loss)
+        risk = problems.attempt("", Risk, network, data, self._sections.energy.loss)
         problems.finish()
         energy = self._sections.energy.build(risk)
         flow = problems.attempt("flow", self._sections.flow.build, energy=energy)
@@ -133,6 +133,13 @@ class Experiment:
     def check(self) -> None:
         """Build everything that the run will use, for the first seed; see `problem`."""
         self._first = self.problem(self.seeds[0])
+        grid, section = Grid(self.scheme.step, self.until), self._sections.run
+        problems = Problems(self._source)
+        problems.attempt(
+            *("run", rehearse, self._first, self.scheme, grid),
+            *(self.observers(), section.observe_when),
+        )
+        problems.finish()
         if self._sections.run.baseline:
             self._sections.run.check_baseline(self._first.flow)
 
@@ -220,7 +227,7 @@ class Experiment:
         arguments.setdefault("outputs", self._sections.data.outputs(loaded))
         network = problems.attempt("network", TwoLayer, **arguments)
         problems.finish()
-        data = problems.attempt("data", self._sections.data.label, loaded, network, seed)
+        data = problems.attempt("data.target", self._sections.data.label, loaded, network, seed)
         problems.finish()
         return network, data
 

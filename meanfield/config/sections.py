@@ -14,6 +14,7 @@ from meanfield.config.tables import Checked, Problems, Table, check, check_kind,
 from meanfield.data import LabelledLaw, Law, Stream, Teacher, laws, sources, targets
 from meanfield.errors import (
     InvalidInput,
+    UnknownName,
     require,
     require_count,
     require_nonnegative,
@@ -263,7 +264,11 @@ def _check_target(table: Any, problems: Problems) -> Checked | None:
         known = ", ".join(["teacher", *targets])
         problems.add(f"data.target is missing: expected a table [data.target] with kind {known}")
         return None
-    if table.get("kind") == "teacher":
+    kind = table.get("kind")
+    if kind is not None and kind not in ("teacher", *targets):
+        problems.add(f"data.target.kind: {UnknownName('target', str(kind), ['teacher', *targets])}")
+        return None
+    if kind == "teacher":
         rest = {key: value for key, value in table.items() if key != "kind"}
         checked = check(TeacherTable, rest, "data.target", problems)
     else:

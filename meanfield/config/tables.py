@@ -48,6 +48,8 @@ class Problems:
             return build(*args, **kwargs)
         except InvalidInput as error:
             self.add(str(error.within(section)))
+        except UnknownName as error:
+            self.add(f"{section}: {error}" if section else str(error))
         except MeanfieldError as error:
             self.add(str(error))
         except ValueError as error:  # NumPy's, of ragged arrays
@@ -190,10 +192,21 @@ def _sentence(item: Any, section: str, known: list[str]) -> str:
         return unknown_key(section, key, known)
     if item["type"] == "missing":
         return f"{section}.{key} is missing"
-    expected = item["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    if item["type"] == "finite_number":
-        expected = "a finite number"
+    said = item["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    expected = PLAIN_WORDS.get(said, said)
     return str(InvalidInput(f"{section}.{key}", item["input"], expected))
+
+
+PLAIN_WORDS = {
+    "a valid dictionary": "a table",
+    "a valid list": "a list",
+    "an instance of Sequence": "a list",
+    "'str' instances are not allowed as a Sequence value": "a list",
+    "a valid string": "text",
+    "a valid boolean": "true or false",
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+}
 
 
 def _is_branch(part: Any) -> bool:

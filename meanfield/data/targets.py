@@ -88,6 +88,7 @@ class SingleIndex(Target):
     def __post_init__(self) -> None:
         if self.degree is not None:
             require_count("degree", self.degree, least=0)
+            require(self.degree <= 100, "degree", self.degree, "at most 100")
             both = len(self.coefficients) > 0
             require(not both, "degree", self.degree, "either degree or coefficients, not both")
         require(

@@ -84,7 +84,12 @@ class Softmax(Loss):
     """Cross-entropy of softmax(f) with the class."""
 
     def targets(self, data: FiniteData, outputs: int) -> Array:
-        require(outputs >= 2, "outputs", outputs, "at least 2 for the softmax loss")
+        require(
+            outputs >= 2,
+            "outputs",
+            outputs,
+            'at least 2 for the softmax loss: named classes (data.task = "classification")',
+        )
         return _unit_vectors(data, outputs)
 
     def evaluate(self, f: Array, y: Array) -> tuple[Array, Array]:
@@ -97,7 +102,11 @@ def _signs(data: FiniteData) -> Array:
         require(len(data.classes) == 2, "classes", data.classes, "two classes for one output")
         return 2.0 * data.y - 1.0
     if data.y.shape[1] != 1 or not np.isin(data.y, (-1.0, 1.0)).all():
-        raise InvalidInput("y", data.y.ravel()[:4], "labels -1 or +1, or two named classes")
+        raise InvalidInput(
+            "y",
+            data.y.ravel()[:4],
+            'labels -1 or +1, or two classes (data.task = "classification")',
+        )
     return data.y
 
 

@@ -37,8 +37,8 @@ class EffectiveNeurons(Observable):
 
     def __call__(self, view: View) -> Mapping[str, ArrayLike]:
         share = view.ensemble.mass * strength(view.ensemble)
-        square = float(np.sum(share**2))
-        return {"effective_neurons": float(np.sum(share)) ** 2 / square if square > 0 else 0.0}
+        square = np.sum(share**2)
+        return {"effective_neurons": np.sum(share) ** 2 / square if square > 0 else 0.0}
 
 
 @observables.register("balance")

@@ -263,12 +263,29 @@ class Recorder:
 
 
 def check_writable(path: Path, force: bool) -> None:
-    """Raise `FileProblem` if a run cannot be written at `path`."""
-    if not path.parent.is_dir():
-        raise FileProblem(f"{path}: the folder {path.parent} does not exist")
-    if path.is_dir():
-        raise FileProblem(f"{path} is a folder: give the name of a file")
-    if path.exists() and not force:
-        raise FileProblem(f"{path} exists already: choose another name, or force to replace it")
-    if not os.access(path.parent, os.W_OK):
-        raise FileProblem(f"{path}: no permission to write in {path.parent}")
+    """Raise `FileProblem` if a run cannot be written at `path`.
+
+    `force` replaces another run, and nothing else.
+    """
+    try:
+        if not path.parent.is_dir():
+            raise FileProblem(f"{path}: the folder {path.parent} does not exist")
+        if path.is_dir():
+            raise FileProblem(f"{path} is a folder: give the name of a file")
+        if path.exists():
+            if not force:
+                raise FileProblem(f"{path} exists already: choose another name, or --force")
+            if not (path.is_file() and _is_run(path)):
+                raise FileProblem(f"{path} is not a run of meanfield: it is not replaced")
+        if not os.access(path.parent, os.W_OK):
+            raise FileProblem(f"{path}: no permission to write in {path.parent}")
+    except OSError as error:
+        raise FileProblem(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _is_run(path: Path) -> bool:
+    try:
+        with h5py.File(path, "r") as file:
+            return bool(file.attrs.get("format") == "meanfield run")
+    except OSError:
+        return False

@@ -121,7 +121,8 @@ class Run:
 
     @property
     def stop_reason(self) -> str:
-        return str(self.file.attrs["stop_reason"])
+        unfinished = "it is still being written, or was killed"
+        return str(self.file.attrs.get("stop_reason", unfinished))
 
     @property
     def seed(self) -> int:
