@@ -153,8 +153,11 @@ def list_() -> None:
     ]
     for title, registry in registries:
         print(f"\n{title}")
+        if registry is targets:
+            print("  teacher              Neurons of the network's own activation (data.target).")
         for name, summary in registry.summary().items():
             print(f"  {name:<20} {summary}")
+    print("\nThe keys of each are in docs/experiments.md and in `meanfield check`.")
 
 
 def describe(result: Run) -> str:

@@ -35,10 +35,8 @@ class Grid:
     def __post_init__(self) -> None:
         require_positive("step", self.step)
         require_positive("until", self.until)
-        ratio = self.until / self.step
-        require(
-            ratio <= 1e12, "step", self.step, f"a step that makes at most 1e12 to {self.until:g}"
-        )
+        few = self.until / self.step <= 1e12
+        require(few, "step", self.step, f"a larger step: over 1e12 of them to {self.until:g}")
 
     @property
     def total(self) -> int:

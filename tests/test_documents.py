@@ -70,6 +70,24 @@ def test_users_data_of_the_readme(tmp_path):
     assert 0 <= float(run["test_accuracy"][-1]) <= 1
 
 
+def test_page_of_keys_is_complete():
+    import inspect
+
+    from meanfield.config.sections import RunSection, TeacherTable
+    from meanfield.data import laws, sources, targets
+    from meanfield.initial import initials
+    from meanfield.networks import TwoLayer
+
+    page = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+    classes = [RunSection, TeacherTable, TwoLayer]
+    for registry in (laws, sources, targets, initials):
+        classes += [registry[name] for name in registry]
+        assert all(f"`{name}`" in page for name in registry)
+    for cls in classes:
+        for key in list(inspect.signature(cls.__init__).parameters)[1:]:
+            assert re.search(rf"`{key}\b", page), (cls.__name__, key)
+
+
 def test_number_of_activations_in_the_readme():
     from meanfield.activations import activations
 

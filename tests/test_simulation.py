@@ -358,6 +358,10 @@ def test_an_existing_file_is_not_replaced_unless_forced(tmp_path):
         _run(out=path)
     assert path.read_text() == "precious"
     assert [file.name for file in tmp_path.iterdir()] == ["run.h5"]
+    with pytest.raises(FileProblem, match="is not a run of meanfield: it is not replaced"):
+        _run(out=path, force=True)
+    path.unlink()
+    _run(out=path, until=0.5)
     assert _run(out=path, force=True).status == "finished"
     assert open_run(path).final.step == 10
 

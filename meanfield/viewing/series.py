@@ -124,6 +124,8 @@ def draw_panel(run: Run, names: Sequence[str], ax: Axes, *, explain: bool) -> No
     if accuracies:
         _baseline(run, ax)
     _scale_values(ax, drawn, linear=accuracies)
+    if accuracies:
+        _zoom(ax, drawn)
     _scale_time(ax, run, drawn)
     ax.set_xlabel("time $t$")
     ax.set_ylabel(_common_name(names, drawn))
@@ -201,6 +203,16 @@ def _scale_values(ax: Axes, drawn: Sequence[Curve], *, linear: bool) -> None:
     values = values[np.isfinite(values)]
     if not linear and len(values) and values.min() > 0 and values.max() / 10 > values.min():
         ax.set_yscale("log")
+
+
+def _zoom(ax: Axes, drawn: Sequence[Curve]) -> None:
+    """Let accuracies fill the panel: the first twentieth of a run, where they jump, may leave it."""
+    late = [curve.values[len(curve.values) // 20 :] for curve in drawn]
+    values = np.concatenate(late) if late else np.empty(0)
+    values = values[np.isfinite(values)]
+    if len(values) and values.min() < 1:
+        gap = 1 - float(values.min())
+        ax.set_ylim(1 - 1.5 * gap, 1 + 0.05 * gap)
 
 
 def _scale_time(ax: Axes, run: Run, drawn: Sequence[Curve]) -> None:
