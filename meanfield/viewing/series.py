@@ -206,7 +206,7 @@ def _scale_values(ax: Axes, drawn: Sequence[Curve], *, linear: bool) -> None:
 
 
 def _zoom(ax: Axes, drawn: Sequence[Curve]) -> None:
-    """Let accuracies fill the panel: the first twentieth of a run, where they jump, may leave it."""
+    """Let accuracies fill the panel; the first twentieth of a run, where they jump, may leave."""
     late = [curve.values[len(curve.values) // 20 :] for curve in drawn]
     values = np.concatenate(late) if late else np.empty(0)
     values = values[np.isfinite(values)]
