@@ -59,6 +59,7 @@ class Experiment:
         self.title = self._sections.run.title or title
         self.scheme: Scheme = self._sections.scheme.build()
         self._first: Problem | None = None
+        self._built: tuple[int, TwoLayer, Any] | None = None
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Experiment:
@@ -184,7 +185,8 @@ class Experiment:
         progress : callable, optional
             ``progress(step, total, view)`` after every step.
         """
-        self.check()
+        if self._first is None:
+            self.check()
         scores: list[Mapping[str, float]] = []
         last: list[Problem] = []
 
@@ -220,6 +222,8 @@ class Experiment:
         )
 
     def _network_and_data(self, seed: int, problems: Problems) -> tuple[TwoLayer, Any]:
+        if self._built is not None and self._built[0] == seed:
+            return self._built[1:]
         loaded = problems.attempt("data", self._sections.data.load, seed)
         problems.finish()
         checked = self._sections.network
@@ -229,6 +233,7 @@ class Experiment:
         problems.finish()
         data = problems.attempt("data.target", self._sections.data.label, loaded, network, seed)
         problems.finish()
+        self._built = seed, network, data
         return network, data
 
 
