@@ -27,6 +27,7 @@ from meanfield.storage import Plan, Recorder, Run, now, provenance
 Progress = Callable[[int, int, "View"], None]
 When = Schedule | Mapping[str, Any] | Sequence[float]
 
+LONGEST = 10_000  # characters of an attribute; HDF5 has no room for long ones
 DEFAULT_OBSERVE = evenly(201)
 DEFAULT_FRAMES = evenly(21)
 
@@ -186,7 +187,12 @@ def simulate_replicas(
         first.start.step,
         title,
         experiment,
-        provenance(list(seeds)),
+        {
+            **provenance(list(seeds)),
+            "flow": repr(first.flow)[:LONGEST],
+            "scheme": repr(scheme),
+            "until": until,
+        },
     )
     recorder = Recorder(out, plan, force)
     timer = Timer()

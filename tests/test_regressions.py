@@ -205,3 +205,16 @@ def test_a_disk_that_is_full_is_one_sentence(tmp_path, monkeypatch, method):
             until=1.0,
             out=tmp_path / "out.h5",
         )
+
+
+def test_a_run_from_python_says_what_was_run(tmp_path):
+    network = mf.TwoLayer("relu", 2)
+    risk = mf.Risk(network, mf.Gaussian(2).labelled_by(mf.SingleIndex(degree=3)))
+    flow = mf.Langevin(risk + 0.25 * mf.L2() + 0.5 * mf.Entropy())
+    run = mf.simulate(flow, mf.NormalInit(4), scheme=mf.EulerMaruyama(0.125), until=0.25)
+    said = run.provenance["flow"]
+    for part in ("Langevin", "ReLU", "dim=2", "SingleIndex", "degree=3", "squared", "0.25·L2"):
+        assert part in said
+    assert "0.5·Entropy" in said
+    assert run.provenance["scheme"] == "EulerMaruyama(step=0.125)"
+    assert run.provenance["until"] == 0.25

@@ -98,7 +98,8 @@ class Risk(Functional):
         return float(data.weights @ costs), float(data.weights @ self.loss.correct(f, y))
 
     def __repr__(self) -> str:
-        return f"Risk({self.loss.kind}, {type(self.data).__name__})"
+        data = f"{len(self.data)} samples" if isinstance(self.data, FiniteData) else repr(self.data)
+        return f"Risk({self.network!r}, {data}, loss={self.loss.kind!r})"
 
 
 class Empirical:
