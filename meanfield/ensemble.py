@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from meanfield.arrays import Array
 from meanfield.errors import UnknownName, require, require_count
@@ -49,6 +49,11 @@ class Layout:
         for block, shape in self.blocks.items():
             names += [block] if shape == () else [f"{block}[{i}]" for i in range(math.prod(shape))]
         return names
+
+    @property
+    def moving(self) -> NDArray[np.bool_]:
+        """Which columns (p,) are not frozen."""
+        return self.spread(dict.fromkeys(self.frozen, 0.0), default=1.0) > 0
 
     def spread(self, values: Mapping[str, float], default: float) -> Array:
         """A vector (p,) that holds a block's value in each of its columns."""

@@ -24,7 +24,6 @@ class Stream(IntEnum):
     BATCH = 3
     TARGET = 4
     SPLIT = 5
-    PROJECTION = 6
 
 
 def check_seed(seed: int, key: str = "seed") -> None:

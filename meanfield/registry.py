@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from meanfield.errors import UnknownName
 
@@ -38,6 +38,12 @@ class Registry(Generic[T]):
             return self._entries[name]
         except (KeyError, TypeError):
             raise UnknownName(self.noun, str(name), self._entries) from None
+
+    def joined(self, other: Registry[Any], noun: str) -> Registry[Any]:
+        """The entries of both, under another noun."""
+        both: Registry[Any] = Registry(noun)
+        both._entries = {**self._entries, **other._entries}
+        return both
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._entries))

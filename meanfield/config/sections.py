@@ -25,7 +25,6 @@ from meanfield.functionals import Entropy, Functional, Risk, losses, regulariser
 from meanfield.initial import NormalInit, SphereInit, initials
 from meanfield.networks import TwoLayer
 from meanfield.observables import observables
-from meanfield.registry import Registry
 from meanfield.schedules import schedule
 from meanfield.schemes import schemes
 
@@ -178,19 +177,13 @@ class DataSection:
         batch = rest.pop("batch", None)
         seed = rest.pop("seed", None)
         samples, target, test = None, None, 0
-        law = kind in list(laws)
+        law = kind in laws
         if law:
             samples, test = rest.pop("samples", None), rest.pop("test", 0)
             target = _check_target(rest.pop("target", None), problems)
             if target is None:
                 return None
-        known: Registry[Any] = laws if law else sources
-        if kind not in list(known):
-            known = Registry("kind of data")
-            for registry in (laws, sources):
-                for name in registry:
-                    known._entries[name] = registry[name]
-        inputs = check_kind(known, rest, "data", problems)
+        inputs = check_kind(laws.joined(sources, "kind of data"), rest, "data", problems)
         for key, value, least in (("samples", samples, 1), ("batch", batch, 1), ("test", test, 0)):
             if value is not None:
                 problems.attempt("data", require_count, key, value, least)

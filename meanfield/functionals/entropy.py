@@ -36,8 +36,7 @@ class Entropy(Functional):
 
     def value(self, ensemble: Ensemble) -> float:
         """Estimate of ∫ ρ log ρ over the blocks that are not frozen; needs equal masses."""
-        frozen = ensemble.layout.spread(dict.fromkeys(ensemble.layout.frozen, 0.0), default=1.0)
-        return self.estimate(ensemble, frozen > 0)
+        return self.estimate(ensemble, ensemble.layout.moving)
 
     def estimate(self, ensemble: Ensemble, columns: NDArray[np.bool_]) -> float:
         """The same over chosen columns (p,)."""

@@ -66,7 +66,7 @@ class GaussianRisk:
     """
 
     def __init__(self, network: TwoLayer, law: LabelledLaw, factor: float) -> None:
-        self._network, self._target, self._factor = network, law.target, factor
+        self._network, self._factor = network, factor
         inputs = law.inputs
         if isinstance(inputs, Sphere):
             inputs = Gaussian(inputs.dim)

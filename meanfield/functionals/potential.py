@@ -95,11 +95,11 @@ def gradient_error(functional: Functional, ensemble: Ensemble, step: float = 1e-
     For checking a functional of one's own: (1/m_i) ∂F/∂θ_i, computed from `value` alone, must be
     ∇F'(ρ)(θ_i). Around 1e-9 is right; around 1 is wrong. Frozen blocks are left out.
     """
-    frozen = ensemble.layout.spread(dict.fromkeys(ensemble.layout.frozen, 0.0), default=1.0)
-    found = functional.gradient(ensemble) * frozen
+    moving = ensemble.layout.moving
+    found = functional.gradient(ensemble) * moving
     expected = np.zeros_like(found)
     for i, j in np.ndindex(*found.shape):
-        if not frozen[j]:
+        if not moving[j]:
             continue
         shift = np.zeros_like(found)
         shift[i, j] = step * max(1.0, abs(float(ensemble.position[i, j])))

@@ -43,8 +43,7 @@ class L2(Linear):
     name = "l2"
 
     def density(self, ensemble: Ensemble) -> tuple[Array, Array]:
-        frozen = ensemble.layout.spread(dict.fromkeys(ensemble.layout.frozen, 0.0), default=1.0)
-        gradient = ensemble.position * frozen
+        gradient = ensemble.position * ensemble.layout.moving
         return 0.5 * np.einsum("ip,ip->i", gradient, gradient), gradient
 
 
