@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from meanfield.errors import MeanfieldError
+from meanfield.errors import MeanfieldError, require
 
 if TYPE_CHECKING:
     from meanfield.config import Experiment
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 WRONG_INPUT = 2
 DIVERGED = 1
+INACCURATE = 1
 INTERRUPTED = 130  # as a shell reports Ctrl-C
 
 app = typer.Typer(
@@ -43,16 +45,23 @@ def run(
         Path | None, typer.Option("-o", "--out", help="Where to write (default: NAME.h5).")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", metavar="N", help="Processors to use (default: all)."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
     """Run an experiment and write an HDF5 file."""
+    if quiet:
+        logging.getLogger("meanfield").setLevel(logging.ERROR)
+    if threads is not None:
+        _use(threads)
     from meanfield.storage.recorder import check_writable
 
     experiment = _load(file, overrides)
     target = out or Path(f"{Path(file).stem}.h5")
     check_writable(target, force)
     say = _silent if quiet else print
-    _announce_compilation(quiet)
     experiment.check()
     count = len(experiment.seeds)
     say(
@@ -119,6 +128,31 @@ def check(file: File, overrides: Set = None) -> None:
     experiment = _load(file, overrides)
     experiment.check()
     print(experiment.to_toml(), end="")
+
+
+@app.command()
+def bench(
+    numbers: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the numbers here too.")
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", metavar="N", help="Processors to use (default: all)."),
+    ] = None,
+) -> None:
+    """Check the kernels on this machine: which path, how fast, how right."""
+    from meanfield import benchmark
+
+    if threads is not None:
+        _use(threads)
+    findings = []
+    for finding in benchmark.check():
+        print(benchmark.describe(finding), flush=True)
+        findings.append(finding)
+    if numbers is not None:
+        benchmark.write(findings, numbers)
+    if not all(finding.right for finding in findings):
+        raise typer.Exit(INACCURATE)
 
 
 @app.command("list")
@@ -191,6 +225,11 @@ def describe(result: Run) -> str:
 
 def main() -> None:
     """Entry point: a user's mistake is one sentence and exit code 2, never a traceback."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("meanfield: %(message)s"))
+    logger = logging.getLogger("meanfield")
+    logger.handlers[:] = [handler]
+    logger.setLevel(logging.WARNING)
     try:
         app()
     except MeanfieldError as error:
@@ -212,16 +251,12 @@ def _silent(_: str) -> None:
     pass
 
 
-def _announce_compilation(quiet: bool) -> None:
-    from meanfield.kernels.compile import log
+def _use(count: int) -> None:
+    from meanfield.kernels.compile import processors, set_threads
 
-    def listener(_: str) -> None:
-        log.listener = None
-        if not quiet:
-            notice = "compiling kernels for this machine; kept for the next run …"
-            print(f"meanfield: {notice}", file=sys.stderr)
-
-    log.listener = listener
+    most = processors()
+    require(1 <= count <= most, "--threads", count, f"from 1 to {most}, as many as there are")
+    set_threads(count)
 
 
 class _progress:

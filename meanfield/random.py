@@ -9,8 +9,9 @@ from __future__ import annotations
 from enum import IntEnum
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, DTypeLike
 
+from meanfield.arrays import Array
 from meanfield.errors import require
 from meanfield.kernels import philox
 
@@ -24,6 +25,7 @@ class Stream(IntEnum):
     BATCH = 3
     TARGET = 4
     SPLIT = 5
+    PAIRS = 6
 
 
 def check_seed(seed: int, key: str = "seed") -> None:
@@ -32,18 +34,66 @@ def check_seed(seed: int, key: str = "seed") -> None:
     require(whole and 0 <= seed < 2**63, key, seed, "a whole number in [0, 2^63)")
 
 
-def normal(seed: int, stream: Stream, step: int, shape: tuple[int, int]) -> NDArray[np.float64]:
+def normal(
+    seed: int,
+    stream: Stream,
+    step: int,
+    shape: tuple[int, int],
+    dtype: DTypeLike = np.float64,
+) -> Array:
     """Standard normal numbers, one row for each particle.
 
     Row i depends on (seed, stream, step, i) alone: the first rows of a larger ensemble are the
-    rows of a smaller one.
+    rows of a smaller one. The bits are the same on every machine. Numbers of ``float32`` are those
+    of ``float64``, rounded.
+
+    Parameters
+    ----------
+    seed : int
+        In [0, 2^63).
+    stream : Stream
+        What the numbers are for.
+    step : int
+        Of the simulation.
+    shape : (int, int)
+        Particles and columns.
+    dtype : float64 or float32
+        Of the result.
     """
-    return _fill(seed, stream, step, shape, True)
+    return _fill(seed, stream, step, shape, dtype, True)
 
 
-def uniform(seed: int, stream: Stream, step: int, shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Uniform numbers in (0, 1), one row for each particle; see `normal`."""
-    return _fill(seed, stream, step, shape, False)
+def uniform(
+    seed: int,
+    stream: Stream,
+    step: int,
+    shape: tuple[int, int],
+    dtype: DTypeLike = np.float64,
+) -> Array:
+    """Uniform numbers in (0, 1), one row for each particle; see `normal`.
+
+    ``float32`` has no numbers close to 1: there, one in 2^25 is rounded to 1.
+    """
+    return _fill(seed, stream, step, shape, dtype, False)
+
+
+def add_normal(out: Array, scale: ArrayLike, seed: int, stream: Stream, step: int) -> None:
+    """``out += scale * normal(seed, stream, step, out.shape)``, in one pass and in place.
+
+    Parameters
+    ----------
+    out : ndarray (N, p)
+        Positions, of ``float64`` or ``float32``; the sum is rounded once.
+    scale : array_like (p,)
+        Standard deviation of each column.
+    """
+    check_seed(seed)
+    _check_dtype(out.dtype)
+    deviations = np.ascontiguousarray(scale, dtype=np.float64)
+    fits = deviations.shape == out.shape[1:]
+    require(fits, "scale", deviations.shape, f"a number for each column: {out.shape[1:]}")
+    with np.errstate(over="ignore"):
+        philox.add(out, deviations, *_key(seed, stream, step))
 
 
 def generator(seed: int, stream: Stream, step: int = 0) -> np.random.Generator:
@@ -55,10 +105,25 @@ def generator(seed: int, stream: Stream, step: int = 0) -> np.random.Generator:
 
 
 def _fill(
-    seed: int, stream: Stream, step: int, shape: tuple[int, int], gaussian: bool
-) -> NDArray[np.float64]:
+    seed: int,
+    stream: Stream,
+    step: int,
+    shape: tuple[int, int],
+    dtype: DTypeLike,
+    gaussian: bool,
+) -> Array:
     check_seed(seed)
-    out = np.empty(shape)
+    _check_dtype(dtype)
+    out = np.empty(shape, dtype)
     with np.errstate(over="ignore"):  # words wrap around; uncompiled, NumPy would warn
-        philox.fill(out, np.uint64(seed), np.uint64(int(stream)), np.uint64(step), gaussian)
+        philox.fill(out, *_key(seed, stream, step), gaussian)
     return out
+
+
+def _check_dtype(dtype: DTypeLike) -> None:
+    known = np.dtype(dtype) in (np.dtype(np.float64), np.dtype(np.float32))
+    require(known, "dtype", np.dtype(dtype), "float64 or float32")
+
+
+def _key(seed: int, stream: Stream, step: int) -> tuple[np.uint64, np.uint64, np.uint64]:
+    return np.uint64(seed), np.uint64(int(stream)), np.uint64(step)

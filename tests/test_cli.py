@@ -11,6 +11,7 @@ import pytest
 
 import meanfield as mf
 from meanfield import cli
+from meanfield.kernels import compile as compiling
 
 EXPERIMENT = """
 [network]
@@ -79,6 +80,25 @@ def test_no_progress_bar_in_a_log(experiment, call):
     call("run", experiment)  # may compile, and say so
     _, _, err = call("run", experiment, "--force")
     assert err == ""
+
+
+def test_threads_are_chosen_and_change_nothing(experiment, call):
+    before = compiling.threads()
+    try:
+        assert call("run", experiment, "--threads", 1, "-o", "one.h5")[0] == 0
+    finally:
+        compiling.set_threads(before)
+    assert call("run", experiment, "-o", "all.h5")[0] == 0
+    with mf.open("one.h5") as one, mf.open("all.h5") as all_of_them:
+        assert one.provenance["threads"] == 1
+        assert (one.final.position == all_of_them.final.position).all()
+
+
+@pytest.mark.parametrize("count", [0, -1, 10_000])
+def test_threads_that_do_not_exist(experiment, call, count):
+    code, out, err = call("run", experiment, "--threads", count)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"meanfield: --threads = {count}: expected from 1 to ")
 
 
 def test_check_prints_an_experiment_that_is_the_same(experiment, call, tmp_path):

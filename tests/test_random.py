@@ -9,7 +9,7 @@ from scipy import stats
 from meanfield import random
 from meanfield.errors import InvalidInput
 from meanfield.kernels import compile as compiling
-from meanfield.kernels.philox import philox
+from meanfield.kernels.philox import ALONE, philox
 from meanfield.random import Stream
 from tests.conftest import size
 
@@ -102,6 +102,14 @@ def test_moments_of_the_normal_law():
     assert stats.kstest(1.05 * x.ravel(), "norm").pvalue < size(1e-3, 1.0)
 
 
+def test_tails_of_the_normal_law():
+    x = np.abs(random.normal(12, Stream.LANGEVIN, 0, (size(1_000_000, 500), 4)))
+    for far in size((2.0, 3.0, 4.0, 5.0), (1.0, 2.0)):
+        expected = 2 * stats.norm.sf(far) * x.size
+        assert abs(np.count_nonzero(x > far) - expected) < 4 * np.sqrt(expected)
+    assert x.max() < 8.66  # of one uniform number in 2^54 parts
+
+
 def test_moments_of_the_uniform_law():
     x = random.uniform(11, Stream.INITIAL, 0, (size(100_000, 500), 2)).ravel()
     assert 0 < x.min() < x.max() < 1
@@ -132,6 +140,49 @@ def test_a_row_does_not_depend_on_the_number_of_rows(seed, step, count, more, wi
     assert np.array_equal(few, many[:count])
 
 
+# Bits, not digits: the transform is made of what IEEE 754 rounds alike on every machine.
+EXPECTED = [
+    "-0x1.b507e942fd1acp-1 0x1.044025ce8d12fp-2 -0x1.35c1237e27d2dp+0 "
+    "-0x1.41e84c6cd59ecp-5 -0x1.c72cac0a73dcap-2 0x1.45c0aa5ae7518p-2",
+    "-0x1.6f361e5a00252p+0 0x1.40b8db51cd808p-1 0x1.c7fd0569fc96ap-4 "
+    "0x1.4fd5c48ab9aedp-2 0x1.58f758a24c07cp-2 -0x1.b2c43370091e4p+1",
+]
+
+
+def test_the_bits_are_the_same_on_every_machine():
+    found = random.normal(2024, Stream.LANGEVIN, 12345, (2, 6))
+    assert found.tolist() == [[float.fromhex(x) for x in row.split()] for row in EXPECTED]
+
+
+@pytest.mark.parametrize("draw", [random.normal, random.uniform])
+def test_single_precision_is_double_precision_rounded(draw):
+    double = draw(8, Stream.INITIAL, 3, (70, 5))
+    single = draw(8, Stream.INITIAL, 3, (70, 5), np.float32)
+    assert single.dtype == np.float32
+    assert np.array_equal(single, double.astype(np.float32))
+
+
+@given(seeds, st.integers(1, 70), st.integers(1, 9), st.sampled_from(["C", "F"]))
+def test_adding_is_one_pass_of_drawing_scaling_and_summing(seed, count, width, order):
+    scale = np.linspace(0.0, 2.0, width)
+    kicks = random.normal(seed, Stream.LANGEVIN, 4, (count, width))
+    start = random.normal(seed, Stream.INITIAL, 0, (count, width))
+    for dtype in (np.float64, np.float32):
+        out = np.asarray(start, dtype, order)
+        expected = (out.astype(np.float64) + scale * kicks).astype(dtype)
+        random.add_normal(out, scale, seed, Stream.LANGEVIN, 4)
+        assert np.array_equal(out, expected)
+
+
+def test_what_cannot_be_drawn_is_refused():
+    with pytest.raises(InvalidInput, match=r"^scale = \(2,\): expected a number for each column"):
+        random.add_normal(np.zeros((4, 3)), np.ones(2), 0, Stream.LANGEVIN, 0)
+    with pytest.raises(InvalidInput, match=r"^dtype = .*int64.*: expected float64 or float32$"):
+        random.add_normal(np.zeros((4, 3), int), np.ones(3), 0, Stream.LANGEVIN, 0)
+    with pytest.raises(InvalidInput, match=r"^dtype = "):
+        random.normal(0, Stream.LANGEVIN, 0, (4, 3), np.float16)
+
+
 @pytest.mark.parametrize("draw", [random.normal, random.uniform])
 def test_threads_change_no_bit(draw):
     before = compiling.threads()
@@ -139,7 +190,10 @@ def test_threads_change_no_bit(draw):
         found = []
         for count in (1, 2, 3, 4):
             compiling.set_threads(count)
-            found.append(draw(3, Stream.LANGEVIN, 9, (size(5001, 11), 3)))
+            drawn = draw(3, Stream.LANGEVIN, 9, (size(20_001, 11), 3))
+            assert drawn.size > size(ALONE, 0)  # so that threads share the work
+            random.add_normal(drawn, [1.0, 2.0, 3.0], 3, Stream.INITIAL, 9)
+            found.append(drawn)
     finally:
         compiling.set_threads(before)
     assert all(np.array_equal(found[0], other) for other in found[1:])

@@ -3,123 +3,411 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import meanfield
+from meanfield.errors import InvalidInput
+from meanfield.kernels import cache
+from meanfield.kernels import compile as compiling
 from meanfield.kernels.compile import DISABLED
 
-pytestmark = pytest.mark.skipif(DISABLED, reason="nothing is compiled")
+compiled_only = pytest.mark.skipif(DISABLED, reason="nothing is compiled")
+
+OUTSIDE = "NUMBER = 10.0\nOTHER = 10.0\n"
+
+CALLEE = """
+from meanfield.kernels.compile import jit
+
+@jit
+def callee(x):
+    return x + 1.0
+"""
+
+PROBE = """
+import numpy as np
+from meanfield import outside
+from meanfield.kernels.compile import compile_user_function, jit
+from meanfield.kernels.deep.callee import callee
+from meanfield.outside import NUMBER
+
+@jit
+def calling(x):
+    return 2.0 * callee(x)
+
+@jit
+def borrowing(x):
+    return x + NUMBER
+
+@jit
+def calling_a_borrower(x):
+    return borrowing(x) + 0.5
+
+@jit
+def borrowing_by_name(x):
+    return x + outside.OTHER
+
+def over(*inner):
+    first, second = inner
+    @jit
+    def outer(x):
+        return 10.0 * first(x) + second(x)
+    return outer
+
+def constant(large):
+    if large:
+        @jit
+        def made(x):
+            return 3.0 * x
+    else:
+        @jit
+        def made(x):
+            return 2.0 * x
+    return made
+
+def closure(value):
+    @jit
+    def made(x):
+        return x + value
+    return made
+
+def item(values):
+    @jit
+    def made(x):
+        return x + values[len(values) // 2]
+    return made
+
+def peak(height):
+    return np.where(np.arange(5000) == 2500, height, 0.0)
+
+def default(value):
+    @jit
+    def made(x, shift=value):
+        return x + shift
+    return made
+
+"""
 
 PROGRAM = """
-import os
-import numpy as np
-from meanfield.activations import make
-from meanfield.kernels.compile import cache_folder, log
-from meanfield.kernels.population import Projected, interact
-
-said = []
-log.listener = said.append
-neuron = Projected(np.array([[1.0, 0.5]]), np.zeros(1), np.zeros(2), np.eye(2))
-one = np.ones((1, 1))
-right = {"relu": 0.625, "linear": 1.25, "quadratic": 4.6875}
-for kind in os.environ.get("KINDS", "linear").split():
-    found = float(interact(make(kind), neuron, one, neuron, one)[0][0, 0])
-    assert abs(found - right[kind]) < 1e-12, (kind, found)
-print(len(log.compiled), len(said), log.seconds > 0, cache_folder())
+import os, sys
+from meanfield.kernels import cache
+locked, writable = os.environ.get("LOCKED"), cache._writable
+if locked:
+    cache._writable = lambda folder: not str(folder).startswith(locked) and writable(folder)
+from meanfield.kernels.compile import log
+from meanfield.kernels.probe import *
+values = [eval(expression) for expression in sys.argv[1:]]
+print(len(log.compiled), log.seconds > 0, *values)
 """
 
 
-def run(**environment: str) -> list[str]:
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, **environment},
+@dataclass
+class Outcome:
+    """What a process that used the cache has to tell."""
+
+    compiled: int
+    timed: bool
+    values: list[float]
+    said: str
+
+
+@dataclass
+class Machine:
+    """A copy of the package whose sources a test may change, and an empty cache."""
+
+    home: Path
+    cache: Path
+
+    def start(self, *expressions: str, **environment: str) -> subprocess.Popen[str]:
+        places = {"MEANFIELD_CACHE_DIR": str(self.cache), "TMPDIR": str(self.home / "tmp")}
+        return subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, *expressions],
+            cwd=self.home,
+            env={**os.environ, **places, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def end(self, process: subprocess.Popen[str]) -> Outcome:
+        out, said = process.communicate()
+        assert process.returncode == 0, said
+        compiled, timed, *values = out.split()
+        return Outcome(int(compiled), timed == "True", [float(value) for value in values], said)
+
+    def run(self, *expressions: str, **environment: str) -> Outcome:
+        return self.end(self.start(*expressions, **environment))
+
+    def write(self, name: str, text: str) -> None:
+        path = self.home / "meanfield" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    @property
+    def entries(self) -> list[Path]:
+        return sorted(self.cache.rglob("*.nbc"))
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    source = Path(meanfield.__file__).parent
+    for name in ("errors.py", "kernels/__init__.py", "kernels/cache.py", "kernels/compile.py"):
+        target = tmp_path / "meanfield" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source / name, target)
+    (tmp_path / "tmp").mkdir()
+    made = Machine(tmp_path, tmp_path / "cache")
+    made.write("__init__.py", "")
+    made.write("outside.py", OUTSIDE)
+    made.write("kernels/deep/__init__.py", "")
+    made.write("kernels/deep/callee.py", CALLEE)
+    made.write("kernels/probe.py", PROBE)
+    return made
+
+
+@compiled_only
+def test_kernels_are_compiled_once_per_machine(machine):
+    first = machine.run("calling(1.0)")
+    assert (first.compiled, first.timed, first.values) == (2, True, [4.0])
+    assert first.said == "compiling kernels for this machine; kept for the next run …\n"
+    assert machine.run("calling(1.0)") == Outcome(0, False, [4.0], "")
+
+
+@compiled_only
+def test_a_change_of_a_callee_in_another_folder_is_noticed(machine):
+    machine.run("calling(1.0)")
+    machine.write("kernels/deep/callee.py", CALLEE.replace("1.0", "5.0"))
+    assert machine.run("calling(1.0)").values == [12.0]
+    machine.write("kernels/deep/callee.py", CALLEE)
+    assert machine.run("calling(1.0)") == Outcome(0, False, [4.0], "")
+
+
+@compiled_only
+def test_a_change_of_a_number_from_elsewhere_is_noticed(machine):
+    # Each in a process of its own: the one would be compiled on the way to the other.
+    expressions = ("borrowing(1.0)", "borrowing_by_name(1.0)", "calling_a_borrower(1.0)")
+    for expression, value in zip(expressions, (11.0, 11.0, 11.5), strict=True):
+        assert machine.run(expression).values == [value]
+    machine.write("outside.py", OUTSIDE.replace("10", "20"))
+    for expression, value in zip(expressions, (21.0, 21.0, 21.5), strict=True):
+        assert machine.run(expression).values == [value]
+    machine.write("outside.py", OUTSIDE)
+    assert machine.run(*expressions) == Outcome(0, False, [11.0, 11.0, 11.5], "")
+
+
+# One factory, two kernels, and what they make of 1.
+TWINS = [
+    ("constant(True)(1.0)", 3.0, "constant(False)(1.0)", 2.0),
+    ("closure(1.0)(1.0)", 2.0, "closure(2.0)(1.0)", 3.0),
+    ("closure(np.float32(0.1))(np.float32(1)) > 1.1", 1.0, "closure(0.1)(1.0) > 1.1", 0.0),
+    ("item((0.0, 1.0))(1.0)", 2.0, "item((0.0, 2.0))(1.0)", 3.0),
+    ("item(peak(1.0))(1.0)", 2.0, "item(peak(2.0))(1.0)", 3.0),
+    ("default(1.0)(1.0)", 2.0, "default(2.0)(1.0)", 3.0),
+    ("over(callee, default(1.0))(2.0)", 33.0, "over(callee, default(2.0))(2.0)", 34.0),
+    ("over(callee, callee)(1.0)", 22.0, "over(callee, closure(3.0))(1.0)", 24.0),
+    ("over(callee, closure(3.0))(1.0)", 24.0, "over(closure(3.0), callee)(1.0)", 42.0),
+    ("over(callee, constant(True))(1.0)", 23.0, "over(callee, constant(False))(1.0)", 22.0),
+]
+
+
+@compiled_only
+def test_kernels_of_one_factory_are_never_mixed_up(machine):
+    firsts = {expression: value for expression, value, _, _ in TWINS}
+    seconds = {expression: float(value) for _, _, expression, value in TWINS}
+    for each in (firsts, seconds):
+        expressions = [f"float({expression})" for expression in each]
+        assert machine.run(*expressions).values == list(each.values())
+    together = {**firsts, **seconds}
+    for order in (list(together), list(together)[::-1]):
+        found = machine.run(*(f"float({expression})" for expression in order))
+        assert found.values == [together[expression] for expression in order]
+        assert found.compiled == 0
+
+
+@compiled_only
+def test_code_from_different_processes_can_be_linked(machine):
+    # numba names compiled code by a counter that starts anew in every process: where a new kernel
+    # is made over two that come from two processes, the linker must not find one name for both.
+    for value in (1.0, 2.0):
+        machine.run(f"closure({value})(1.0)")
+    found = machine.run("over(closure(1.0), closure(2.0))(1.0)")
+    assert (found.compiled, found.values) == (1, [23.0])
+
+
+@compiled_only
+def test_options_tell_kernels_apart():
+    def same(x):
+        return x
+
+    from numba import njit
+
+    plain, contracted = njit(same), njit(fastmath={"contract"})(same)
+    keys = {cache.identity(same, made.targetoptions) for made in (plain, contracted)}
+    assert len(keys) == 2
+
+
+@compiled_only
+def test_processes_may_compile_at_the_same_time(machine):
+    expressions = ("calling(1.0)", "over(callee, closure(3.0))(1.0)")
+    running = [machine.start(*expressions[:: (-1) ** k]) for k in range(3)]
+    for k, process in enumerate(running):
+        assert machine.end(process).values == [4.0, 24.0][:: (-1) ** k]
+    assert machine.run(*expressions) == Outcome(0, False, [4.0, 24.0], "")
+    assert not list(machine.cache.rglob("*.part"))
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@compiled_only
+@pytest.mark.parametrize("damage", [cut, flip, empty])
+def test_a_damaged_entry_is_compiled_again(machine, damage: Callable[[Path], None]):
+    machine.run("calling(1.0)")
+    for path in machine.entries:
+        damage(path)
+    again = machine.run("calling(1.0)")
+    assert (again.compiled, again.values) == (2, [4.0])
+    assert machine.run("calling(1.0)").compiled == 0
+
+
+@compiled_only
+def test_an_entry_under_another_name_is_not_taken(machine):
+    machine.run("closure(1.0)(1.0)")
+    (first,) = machine.entries
+    machine.run("closure(2.0)(1.0)")
+    (second,) = set(machine.entries) - {first}
+    shutil.copy(first, second)
+    assert machine.run("closure(2.0)(1.0)").values == [3.0]
+
+
+@compiled_only
+def test_a_cache_that_cannot_be_written_is_read_and_another_is_filled(machine):
+    machine.run("calling(1.0)")
+    before = machine.entries
+    locked = {"LOCKED": str(machine.cache)}
+    ready = machine.run("calling(1.0)", **locked)
+    assert (ready.compiled, ready.values) == (0, [4.0])
+    assert machine.run("calling(1.0)", "borrowing(1.0)", **locked).compiled == 1
+    again = machine.run("calling(1.0)", "borrowing(1.0)", **locked)
+    assert (again.compiled, again.values) == (0, [4.0, 11.0])
+    assert machine.entries == before
+    spare = machine.home / "tmp" / f"meanfield-{os.getuid()}"
+    assert again.said == (
+        f"{machine.cache} cannot be written: compiled kernels are kept in {spare} for now; "
+        "set MEANFIELD_CACHE_DIR to a folder that can\n"
     )
-    return done.stdout.split()
 
 
-def test_kernels_are_compiled_once_per_machine(tmp_path):
-    first = run(MEANFIELD_CACHE_DIR=str(tmp_path))
-    assert int(first[0]) >= 2
-    assert int(first[1]) >= 1
-    assert first[2] == "True"
-    again = run(MEANFIELD_CACHE_DIR=str(tmp_path))
-    assert again[:3] == ["0", "0", "False"]
+@compiled_only
+def test_without_any_place_nothing_is_kept_and_a_sentence_says_so(machine):
+    machine.cache.write_text("a file, where a folder should be")
+    spare = machine.home / "tmp" / f"meanfield-{os.getuid()}"
+    spare.mkdir()
+    spare.chmod(0o777)  # others could put code there
+    for _ in range(2):
+        found = machine.run("calling(1.0)")
+        assert (found.compiled, found.values) == (2, [4.0])
+        warning, notice = found.said.splitlines()
+        assert "compiled kernels are not kept; set MEANFIELD_CACHE_DIR" in warning
+        assert notice == "compiling kernels for this machine; not kept …"
+    assert not list(spare.iterdir())
 
 
-def test_code_from_different_processes_does_not_get_mixed_up(tmp_path):
-    # numba names compiled code by a counter that starts anew in every process: two kernels that
-    # close over different functions must not end up with one name.
-    folder = str(tmp_path)
-    for kind in ("linear", "relu", "quadratic"):
-        assert int(run(MEANFIELD_CACHE_DIR=folder, KINDS=kind)[0]) > 0
-    for kinds in ("linear relu quadratic", "quadratic relu linear"):
-        assert run(MEANFIELD_CACHE_DIR=folder, KINDS=kinds)[0] == "0"
+@compiled_only
+def test_kernels_over_a_users_function_are_not_kept(machine):
+    for factor in ("3.0", "4.0"):
+        user = f"compile_user_function(lambda x: {factor} * x)"
+        found = machine.run(f"over({user}, callee)(1.0)")
+        assert found.values == [10.0 * float(factor) + 2.0]
+        assert "not kept" in found.said
+    assert len(machine.entries) == 1  # that of `callee`
 
 
-def test_a_change_of_any_kernel_source_opens_a_new_folder(tmp_path, monkeypatch):
-    from meanfield.kernels import compile as compiling
-
-    before = compiling.cache_folder()
-    package = tmp_path / "meanfield"
-    (package / "kernels").mkdir(parents=True)
-    (package / "activations").mkdir()
-    (package / "kernels" / "compile.py").write_text("")
-    (package / "activations" / "relu.py").write_text("one")
-    monkeypatch.setattr(compiling, "__file__", str(package / "kernels" / "compile.py"))
-    monkeypatch.setenv("MEANFIELD_CACHE_DIR", str(tmp_path / "cache"))
-    folders = []
-    for text in ("one", "two", "one"):
-        (package / "activations" / "relu.py").write_text(text)
-        compiling.cache_folder.cache_clear()
-        folders.append(compiling.cache_folder())
-    monkeypatch.undo()
-    compiling.cache_folder.cache_clear()
-    assert folders[0] == folders[2] != folders[1]
-    assert compiling.cache_folder() == before
+@compiled_only
+def test_settings_of_numba_have_folders_of_their_own(machine):
+    machine.run("calling(1.0)")
+    assert machine.run("calling(1.0)", NUMBA_NUM_THREADS="1").compiled == 0
+    assert machine.run("calling(1.0)", NUMBA_LOOP_VECTORIZE="0").compiled == 2
 
 
-def test_a_folder_that_cannot_be_written_is_replaced(tmp_path):
-    blocked = tmp_path / "a-file"
-    blocked.write_text("")
-    folder = run(MEANFIELD_CACHE_DIR=str(blocked))[3]
-    assert str(blocked) not in folder
-
-
-def test_kernels_over_different_functions_do_not_share_an_entry():
-    from meanfield.activations import make
-    from meanfield.kernels.compile import _describe
-    from meanfield.kernels.layer import _compiled
-
-    names = {_describe(_compiled(make(kind).evaluate)[0]) for kind in ("relu", "step", "abs")}
-    assert len(names) == 3
-
-
-def test_a_torn_file_is_compiled_again(tmp_path):
-    folder = run(MEANFIELD_CACHE_DIR=str(tmp_path))[3]
-    for path in Path(folder).iterdir():
-        content = bytearray(path.read_bytes())
-        content[len(content) // 2] ^= 1
-        path.write_bytes(content)
-    assert int(run(MEANFIELD_CACHE_DIR=str(tmp_path))[0]) >= 2
-    assert run(MEANFIELD_CACHE_DIR=str(tmp_path))[0] == "0"
-
-
-def test_settings_of_numba_have_folders_of_their_own(tmp_path):
-    plain = run(MEANFIELD_CACHE_DIR=str(tmp_path))[3]
-    assert run(MEANFIELD_CACHE_DIR=str(tmp_path), NUMBA_LOOP_VECTORIZE="0")[3] != plain
-    assert run(MEANFIELD_CACHE_DIR=str(tmp_path), NUMBA_NUM_THREADS="1")[3] == plain
-
-
+@compiled_only
 def test_sources_that_changed_under_a_process_are_not_cached(tmp_path, monkeypatch):
-    from meanfield.kernels import compile as compiling
+    from meanfield.kernels.philox import unit
 
-    monkeypatch.setattr(compiling, "_digest", lambda: "another")
-    monkeypatch.setattr(compiling, "cache_folder", lambda: tmp_path)
-    compiling._Entries("name").save("key", b"code")
-    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(cache, "places", lambda: cache.Places((tmp_path,), tmp_path))
+    entry = cache.KernelCache(unit)
+    for digest, kept in (("another", 0), (cache._SETTLED, 1)):
+        monkeypatch.setattr(cache, "digest", lambda digest=digest: digest)
+        entry._write("key", b"code")
+        assert len(list(tmp_path.iterdir())) == kept
+    assert entry._read("key") == b"code"
+
+
+@compiled_only
+def test_a_kernel_over_something_without_a_name_is_refused():
+    thing = object()
+
+    def kernel(x):
+        return x if thing is None else -x
+
+    with pytest.raises(TypeError, match=r"^a kernel cannot be made over <object object at "):
+        compiling.jit(kernel)
+
+
+@compiled_only
+def test_time_is_counted_after_a_compilation_that_failed():
+    from numba.core.errors import TypingError
+
+    wrong, right = compiling.jit(lambda x: x.no_such_thing), compiling.jit(lambda x: x + 1)
+    with pytest.raises(TypingError):
+        wrong(1.0)
+    before = compiling.log.seconds
+    assert right(1.0) == 2.0
+    assert compiling.log.seconds > before
+
+
+def test_threads_are_counted_from_one():
+    before = compiling.threads()
+    try:
+        compiling.set_threads(1)
+        assert compiling.threads() == 1
+        compiling.set_threads(10_000)
+        assert compiling.threads() >= before
+    finally:
+        compiling.set_threads(before)
+    for wrong in (0, -1, 1.5, True, None):
+        with pytest.raises(InvalidInput, match=r"^threads = .*: expected a whole number ≥ 1$"):
+            compiling.set_threads(wrong)
+
+
+def test_folders_are_named_by_every_source_of_the_rooms(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "__file__", str(tmp_path / "meanfield" / "kernels" / "cache.py"))
+    seen = [cache.digest()]
+    for name in ("kernels/a.py", "kernels/deep/b.py", "activations/c.py", "activations/x/y/d.py"):
+        path = tmp_path / "meanfield" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for text in ("", "one", "two"):
+            path.write_text(text)
+            seen.append(cache.digest())
+    assert len(set(seen)) == len(seen)
+    (tmp_path / "meanfield" / "cli.py").write_text("not a kernel")
+    assert cache.digest() == seen[-1]
+    assert np.all([len(name) == 16 for name in seen])
