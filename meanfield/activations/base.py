@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from meanfield.activations.hermite import trapezoid
 from meanfield.errors import Unsupported
 from meanfield.kernels import elementwise
+from meanfield.kernels.zonal import Zonal
 from meanfield.registry import Registry
 
 
@@ -49,6 +50,11 @@ class Activation:
         ``mean(p, m, s) -> (E s(u), E s'(u), s E s''(u))``, for s >= 0.
     homogeneity : float or None
         h with s(c t) = c^h s(t) for all c > 0.
+    zonal : Zonal or None
+        The pair's kernel without means, where it is a function of one variable
+        (`meanfield.kernels.zonal`): the form that is fast.
+    moments : bool
+        Whether all interactions follow from moments (`meanfield.kernels.moments`).
     quadrature : bool
         Whether ``pair`` and ``mean`` are sums of many terms, hundreds of times slower than a
         closed form (though right to 1e-12).
@@ -59,7 +65,13 @@ class Activation:
     pair: ClassVar[Callable[..., tuple[float, float, float, float]] | None] = None
     mean: ClassVar[Callable[..., tuple[float, float, float]] | None] = None
     homogeneity: ClassVar[float | None] = None
+    moments: ClassVar[bool] = False
     quadrature: ClassVar[bool] = False
+
+    @property
+    def zonal(self) -> Zonal | None:
+        """See the class; None unless a subclass says otherwise."""
+        return None
 
     @property
     def parameters(self) -> tuple[float, ...]:

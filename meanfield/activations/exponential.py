@@ -17,20 +17,22 @@ from meanfield.activations.base import Activation, activations
 from meanfield.activations.hermite import Array
 from meanfield.activations.smooth import blur
 from meanfield.errors import require_positive
+from meanfield.kernels import elementary, shapes
 from meanfield.kernels.compile import jit
 from meanfield.kernels.special import complements
+from meanfield.kernels.zonal import Zonal, exponential, squashed
 
 
 @jit
 def exp_evaluate(p, t):
-    # Not math.exp: without compilation it raises where the kernels give inf.
-    value = np.exp(t)
+    value = elementary.exp(t)
     return value, value
 
 
 @jit
 def exp_pair(p, m1, s1, m2, s2, rho, r):
     _, up = complements(rho, r)
+    # Not math.exp: without compilation it raises where the kernels give inf.
     value = np.exp(m1 + m2 + 0.5 * (s1 - s2) * (s1 - s2) + s1 * s2 * up)
     return value, value, ((s1 - s2) + up * s2) * value, r * s2 * value
 
@@ -43,7 +45,7 @@ def exp_mean(p, m, s):
 
 @jit
 def bump_evaluate(p, t):
-    value = math.exp(-p[0] * t * t)
+    value = elementary.exp(-p[0] * t * t)
     return value, -2.0 * p[0] * t * value
 
 
@@ -79,6 +81,10 @@ class Exp(Activation):
     pair = staticmethod(exp_pair)
     mean = staticmethod(exp_mean)
 
+    @property
+    def zonal(self) -> Zonal:
+        return Zonal(shapes.exponential, exponential(1))
+
     def hermite(self, mean: Array, std: Array, degree: int) -> Array:
         return np.exp(mean + 0.5 * std * std)[:, None] * hermite.powers(std, degree + 1)
 
@@ -95,6 +101,11 @@ class Bump(Activation):
 
     def __post_init__(self) -> None:
         require_positive("rate", self.rate)
+
+    @property
+    def zonal(self) -> Zonal:
+        variance = 0.5 / self.rate
+        return Zonal(shapes.inverse_root, squashed(variance, power=1), variance)
 
     def hermite(self, mean: Array, std: Array, degree: int) -> Array:
         # The bump is the density of N(0, variance), up to a factor.

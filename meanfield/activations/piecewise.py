@@ -22,8 +22,10 @@ from meanfield.activations import hermite
 from meanfield.activations.base import Activation, activations
 from meanfield.activations.hermite import Array
 from meanfield.errors import require
+from meanfield.kernels import shapes
 from meanfield.kernels.compile import jit
 from meanfield.kernels.special import INV_SQRT_2PI, normal_cdf, normal_pdf, quadrant
+from meanfield.kernels.zonal import Zonal, homogeneous
 
 INV_2PI = 1.0 / (2.0 * math.pi)
 
@@ -227,6 +229,10 @@ class Step(Activation):
     pair = staticmethod(step_pair)
     mean = staticmethod(step_mean)
 
+    @property
+    def zonal(self) -> Zonal:
+        return Zonal(shapes.step, homogeneous(0), INV_2PI)
+
     def hermite(self, mean: Array, std: Array, degree: int) -> Array:
         return hermite.step(hermite.ratio(mean, std), degree)
 
@@ -240,6 +246,10 @@ class ReLU(Activation):
     evaluate = staticmethod(relu_evaluate)
     pair = staticmethod(relu_pair)
     mean = staticmethod(relu_mean)
+
+    @property
+    def zonal(self) -> Zonal:
+        return Zonal(shapes.arc_cosine, homogeneous(1), INV_2PI)
 
     def hermite(self, mean: Array, std: Array, degree: int) -> Array:
         return relu_hermite(mean, std, degree)
@@ -256,6 +266,10 @@ class LeakyReLU(Activation):
     pair = staticmethod(leaky_pair)
     mean = staticmethod(leaky_mean)
 
+    @property
+    def zonal(self) -> Zonal:
+        return Zonal(shapes.leaky_arc_cosine, homogeneous(1), INV_2PI)
+
     def hermite(self, mean: Array, std: Array, degree: int) -> Array:
         return leaky_hermite(self.slope_left, mean, std, degree)
 
@@ -269,6 +283,10 @@ class Abs(Activation):
     evaluate = staticmethod(abs_evaluate)
     pair = staticmethod(abs_pair)
     mean = staticmethod(abs_mean)
+
+    @property
+    def zonal(self) -> Zonal:
+        return Zonal(shapes.absolute_arc_cosine, homogeneous(1), 2.0 / math.pi)
 
     def hermite(self, mean: Array, std: Array, degree: int) -> Array:
         return leaky_hermite(-1.0, mean, std, degree)

@@ -21,7 +21,9 @@ from meanfield.activations import hermite
 from meanfield.activations.base import Activation, activations
 from meanfield.activations.hermite import Array
 from meanfield.errors import require, require_count
+from meanfield.kernels import shapes
 from meanfield.kernels.compile import jit
+from meanfield.kernels.zonal import Zonal, homogeneous
 
 HIGHEST = 20
 
@@ -151,6 +153,7 @@ def _require_degree(degree: object) -> None:
 class Linear(Activation):
     """t."""
 
+    moments: ClassVar[bool] = True
     homogeneity: ClassVar[float | None] = 1.0
     evaluate = staticmethod(linear_evaluate)
     pair = staticmethod(linear_pair)
@@ -165,6 +168,7 @@ class Linear(Activation):
 class Quadratic(Activation):
     """t^2."""
 
+    moments: ClassVar[bool] = True
     homogeneity: ClassVar[float | None] = 2.0
     evaluate = staticmethod(quadratic_evaluate)
     pair = staticmethod(quadratic_pair)
@@ -190,6 +194,10 @@ class Monomial(Activation):
     @property
     def homogeneity(self) -> float:  # type: ignore[override]
         return float(self.degree)
+
+    @property
+    def zonal(self) -> Zonal:
+        return Zonal(shapes.monomial(self.degree), homogeneous(self.degree))
 
     def hermite(self, mean: Array, std: Array, degree: int) -> Array:
         return _coefficients(self.degree, 0.0, mean, std, degree)

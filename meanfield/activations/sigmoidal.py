@@ -30,7 +30,7 @@ from meanfield.activations.smooth import (
     probit_pair,
 )
 from meanfield.kernels.compile import jit
-from meanfield.kernels.elementary import exp, tanh
+from meanfield.kernels.elementary import exp, log1p, tanh
 from meanfield.kernels.mixture import SIGMOID_SCALE, SPREADS, TANH_SCALE, WEIGHTS, mixture
 
 
@@ -51,7 +51,7 @@ def sigmoid_evaluate(p, t):
 def softplus_evaluate(p, t):
     e = exp(-abs(t))
     slope = 1.0 / (1.0 + e)
-    return max(t, 0.0) + math.log1p(e), (slope if t >= 0.0 else e * slope)
+    return max(t, 0.0) + log1p(e), (slope if t >= 0.0 else e * slope)
 
 
 @jit

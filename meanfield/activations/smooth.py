@@ -25,6 +25,7 @@ from meanfield.activations.base import Activation, activations
 from meanfield.activations.hermite import Array
 from meanfield.activations.piecewise import offsets
 from meanfield.errors import require_positive
+from meanfield.kernels import elementary, shapes
 from meanfield.kernels.compile import jit
 from meanfield.kernels.special import (
     CENTRAL,
@@ -34,9 +35,10 @@ from meanfield.kernels.special import (
     quadrant,
     quadrant_defect,
 )
+from meanfield.kernels.zonal import Zonal, squashed
 
 TWO_OVER_PI = 2.0 / math.pi
-SLOPE_AT_ZERO = 2.0 / math.sqrt(math.pi)
+ROOT_TWO = math.sqrt(2.0)
 
 # Below this correlation, six nodes integrate the bivariate density to machine precision.
 SMALL = 0.1
@@ -77,7 +79,8 @@ def _gradient(variance, s1, s2, rho, r, h, first, root, side, corner):
 
 @jit
 def erf_evaluate(p, t):
-    return math.erf(t), SLOPE_AT_ZERO * math.exp(-t * t)
+    density, _ = elementary.normal(ROOT_TWO * t)
+    return elementary.erf(t), 2.0 * ROOT_TWO * density
 
 
 @jit
@@ -118,7 +121,8 @@ def erf_mean(p, m, s):
 @jit
 def probit_evaluate(p, t):
     scale = math.sqrt(p[0])
-    return normal_cdf(t / scale), normal_pdf(t / scale) / scale
+    density, value = elementary.normal(t / scale)
+    return value, density / scale
 
 
 @jit
@@ -140,8 +144,8 @@ def probit_mean(p, m, s):
 
 @jit
 def gelu_evaluate(p, t):
-    cdf = normal_cdf(t)
-    return t * cdf, cdf + t * normal_pdf(t)
+    density, cdf = elementary.normal(t)
+    return t * cdf, cdf + t * density
 
 
 @jit
@@ -202,6 +206,10 @@ class Erf(Activation):
     pair = staticmethod(erf_pair)
     mean = staticmethod(erf_mean)
 
+    @property
+    def zonal(self) -> Zonal:
+        return Zonal(shapes.arc_sine, squashed(0.5), TWO_OVER_PI)
+
     def hermite(self, mean: Array, std: Array, degree: int) -> Array:
         scale = np.hypot(std, SQRT_HALF)
         coefficients = 2.0 * _probit_hermite(mean, std, scale, degree)
@@ -221,6 +229,10 @@ class Probit(Activation):
 
     def __post_init__(self) -> None:
         require_positive("variance", self.variance)
+
+    @property
+    def zonal(self) -> Zonal:
+        return Zonal(shapes.shifted_arc_sine, squashed(self.variance), 0.5 / math.pi)
 
     def hermite(self, mean: Array, std: Array, degree: int) -> Array:
         return _probit_hermite(mean, std, np.hypot(std, math.sqrt(self.variance)), degree)

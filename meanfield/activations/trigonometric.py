@@ -16,8 +16,11 @@ import numpy as np
 from meanfield.activations import hermite
 from meanfield.activations.base import Activation, activations
 from meanfield.activations.hermite import Array
+from meanfield.kernels import shapes
 from meanfield.kernels.compile import jit
+from meanfield.kernels.elementary import sine_cosine
 from meanfield.kernels.special import complements
+from meanfield.kernels.zonal import Zonal, exponential
 
 
 @jit
@@ -43,7 +46,7 @@ def waves(s1, s2, rho, r):
 
 @jit
 def sin_evaluate(p, t):
-    return math.sin(t), math.cos(t)
+    return sine_cosine(t)
 
 
 @jit
@@ -65,7 +68,8 @@ def sin_mean(p, m, s):
 
 @jit
 def cos_evaluate(p, t):
-    return math.cos(t), -math.sin(t)
+    sine, cosine = sine_cosine(t)
+    return cosine, -sine
 
 
 @jit
@@ -102,6 +106,10 @@ class Sin(Activation):
     pair = staticmethod(sin_pair)
     mean = staticmethod(sin_mean)
 
+    @property
+    def zonal(self) -> Zonal:
+        return Zonal(shapes.hyperbolic_sine, exponential(-1))
+
     def hermite(self, mean: Array, std: Array, degree: int) -> Array:
         return _derivatives(0, mean, std, degree)
 
@@ -114,6 +122,10 @@ class Cos(Activation):
     evaluate = staticmethod(cos_evaluate)
     pair = staticmethod(cos_pair)
     mean = staticmethod(cos_mean)
+
+    @property
+    def zonal(self) -> Zonal:
+        return Zonal(shapes.hyperbolic_cosine, exponential(-1))
 
     def hermite(self, mean: Array, std: Array, degree: int) -> Array:
         return _derivatives(1, mean, std, degree)

@@ -4,202 +4,43 @@ With x ~ N(mu, L L^T), the pre-activations ``u = <w, x> + b`` and ``v = <w', x> 
 Gaussian. A neuron enters only through its mean ``m = <w, mu> + b`` and its whitened weight
 ``L^T w = s n`` (norm and direction), a pair only through these and the angle between directions.
 
-An activation supplies two scalar functions, and everything here is compiled over them:
-
-``pair(p, m1, s1, m2, s2, rho, r)``
-    with ``rho = cos`` and ``r = sin`` of the angle, both accurate when small; returns K and its
-    derivatives in the first argument: in the mean, along ``n`` (radial) and along the unit
-    tangent that points from ``n`` to ``n'`` (tangential).
-``mean(p, m, s)``
-    returns ``E s(u)``, ``E s'(u)`` and ``s E s''(u)``, also for s = 0.
-
-The gradient in w is then ``dm mu + L (dr n + dt e)``.
+This is where the algorithm is chosen: moments, fused loops or tiles of products where K has the
+form (`moments`, `zonal`), one pair after the other (`general`) where it has not.
 """
 
 from __future__ import annotations
 
-import functools
-import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from meanfield.kernels.compile import jit, prange
+from meanfield.arrays import Array
+from meanfield.kernels import choices, general, moments, zonal
+from meanfield.kernels.projected import Projected
 
-# Below this value of 1 - |rho|, angles are computed from the residual of one direction on the
-# other in double-double arithmetic: sqrt(1 - rho^2) would lose half of the digits.
-NEARLY_PARALLEL = 1e-3
-_SPLITTER = 134217729.0  # 2^27 + 1
+__all__ = ["Projected", "choose", "interact"]
 
 
-@jit
-def _two_product(x, y):
-    """x y as an unevaluated sum of two doubles (Dekker 1971)."""
-    product = x * y
-    c = _SPLITTER * x
-    x_high = c - (c - x)
-    x_low = x - x_high
-    c = _SPLITTER * y
-    y_high = c - (c - y)
-    y_low = y - y_high
-    error = ((x_high * y_high - product) + x_high * y_low + x_low * y_high) + x_low * y_low
-    return product, error
-
-
-@jit
-def _two_sum(x, y):
-    """x + y as an unevaluated sum of two doubles (Knuth 1969)."""
-    total = x + y
-    shifted = total - x
-    return total, (x - (total - shifted)) + (y - shifted)
-
-
-@jit
-def _dot_pair(x, y):
-    """<x, y> in double-double arithmetic."""
-    high, low = 0.0, 0.0
-    for k in range(x.shape[0]):
-        product, product_error = _two_product(x[k], y[k])
-        high, sum_error = _two_sum(high, product)
-        low += product_error + sum_error
-    return _two_sum(high, low)
-
-
-@jit
-def residual(x, y, out):
-    """Write the part of ``y`` orthogonal to ``x`` into ``out``; return its norm.
-
-    Accurate relative to the residual itself, however small the angle.
-    """
-    c_high, c_low = _dot_pair(x, y)
-    q_high, q_low = _dot_pair(x, x)
-    ratio = c_high / q_high
-    product, error = _two_product(ratio, q_high)
-    ratio_low = ((c_high - product) - error + c_low - ratio * q_low) / q_high
-    square = 0.0
-    for k in range(x.shape[0]):
-        product, error = _two_product(ratio, x[k])
-        out[k] = ((y[k] - product) - error) - ratio_low * x[k]
-        square += out[k] * out[k]
-    return math.sqrt(square)
-
-
-@jit(reorder=True)
-def _dot(x, y):
-    total = 0.0
-    for k in range(x.shape[0]):
-        total += x[k] * y[k]
-    return total
-
-
-@functools.cache
-def compiled(pair: Any, mean: Any) -> Any:
-    """The interaction of all targets with all sources, for one activation.
-
-    Parameters
-    ----------
-    pair, mean : compiled functions
-        See the module's documentation.
-    """
-
-    @jit
-    def row(
-        p, m1, s1, n1, a1, c1, source_m, source_s, source_n, source_a, source_c, outer, inner, e
-    ):
-        d_mean = 0.0
-        radial = 0.0
-        if s1 == 0.0:
-            constant, slope, _ = mean(p, m1, 0.0)
-        for j in range(source_m.shape[0]):
-            m2, s2, n2 = source_m[j], source_s[j], source_n[j]
-            weight = _dot(c1, source_c[j])
-            if s1 == 0.0:
-                value_v, slope_v, _ = mean(p, m2, s2)
-                k_value = constant * value_v
-                d_mean += weight * slope * value_v
-                pull = weight * slope * slope_v * s2
-                for q in range(n2.shape[0]):
-                    inner[q] += pull * n2[q]
-            elif s2 == 0.0:
-                value_u, slope_u, curve_u = mean(p, m1, s1)
-                value_v, _, _ = mean(p, m2, 0.0)
-                k_value = value_u * value_v
-                d_mean += weight * slope_u * value_v
-                radial += weight * curve_u * value_v
-            else:
-                rho = min(1.0, max(-1.0, _dot(n1, n2)))
-                if 1.0 - abs(rho) > NEARLY_PARALLEL:
-                    r = math.sqrt((1.0 - rho) * (1.0 + rho))
-                    k_value, dm, dr, dt = pair(p, m1, s1, m2, s2, rho, r)
-                    pull = weight * dt / r
-                    radial += weight * (dr - rho * dt / r)
-                    for q in range(n2.shape[0]):
-                        inner[q] += pull * n2[q]
-                else:
-                    length = residual(a1, source_a[j], e)
-                    r = length / s2
-                    rho = math.copysign(math.sqrt((1.0 - r) * (1.0 + r)), rho)
-                    k_value, dm, dr, dt = pair(p, m1, s1, m2, s2, rho, r)
-                    radial += weight * dr
-                    if length > 0.0:
-                        pull = weight * dt / length
-                        for q in range(n2.shape[0]):
-                            inner[q] += pull * e[q]
-                d_mean += weight * dm
-            for q in range(outer.shape[0]):
-                outer[q] += source_c[j, q] * k_value
-        for q in range(n1.shape[0]):
-            inner[q] += radial * n1[q]
-        return d_mean
-
-    @jit(parallel=True)
-    def drive(p, tm, ts, tn, ta, tc, sm, ss, sn, sa, sc, outer, d_mean, inner):
-        for i in prange(tm.shape[0]):
-            e = np.empty(tn.shape[1])
-            d_mean[i] = row(
-                p, tm[i], ts[i], tn[i], ta[i], tc[i], sm, ss, sn, sa, sc, outer[i], inner[i], e
-            )
-
-    return drive
-
-
-class Projected:
-    """Neurons as a Gaussian input law sees them: mean, norm and direction of the pre-activation.
-
-    Parameters
-    ----------
-    w : (N, d) array
-        Inner weights.
-    b : (N,) array
-        Biases.
-    mean : (d,) array
-        Mean of the inputs.
-    root : (d, d) array
-        L with covariance ``L L^T``.
-    """
-
-    def __init__(
-        self,
-        w: NDArray[np.float64],
-        b: NDArray[np.float64],
-        mean: NDArray[np.float64],
-        root: NDArray[np.float64],
-    ) -> None:
-        self.m = w @ mean + b
-        self.a = np.ascontiguousarray(w @ root)
-        self.s = np.sqrt(np.einsum("ij,ij->i", self.a, self.a))
-        safe = np.where(self.s > 0, self.s, 1.0)
-        self.n = self.a / safe[:, None]
+def choose(activation: Any, targets: Projected, sources: Projected, outputs: int) -> choices.Choice:
+    """The algorithm for these neurons: `choices.population` of what they are."""
+    return choices.population(
+        activation,
+        dim=targets.a.shape[1],
+        outputs=outputs,
+        dtype=targets.a.dtype,
+        centred=targets.centred and sources.centred,
+        largest=float(max(targets.s.max(initial=0.0), sources.s.max(initial=0.0))),
+    )
 
 
 def interact(
     activation: Any,
     targets: Projected,
-    target_weights: NDArray[np.float64],
+    target_weights: Array,
     sources: Projected,
-    source_weights: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    source_weights: Array,
+    path: str | None = None,
+) -> tuple[Array, Array, Array]:
     """Sum K and its gradients over the sources, for every target.
 
     Parameters
@@ -207,32 +48,35 @@ def interact(
     activation : Activation
         With a closed form (``pair`` and ``mean``).
     targets, sources : Projected
-        N and M neurons.
+        N and M neurons. Where they are one object, every pair is evaluated once.
     target_weights : (N, k) array
         Outer weights a_i.
     source_weights : (M, k) array
         Outer weights times masses, m_j a_j.
+    path : {"moments", "fused", "tiles", "general"}, optional
+        The algorithm; default: what `choices.population` says.
 
     Returns
     -------
     outer : (N, k) array
         ``sum_j m_j a_j K_ij``.
     d_mean : (N,) array
-        ``sum_j m_j <a_i, a_j> dK_ij/dm_i``: the gradient in the bias.
+        ``sum_j m_j <a_i, a_j> dK_ij/dm_i``: the gradient in the bias; 0 where there is neither
+        bias nor mean (`Projected.centred`).
     inner : (N, d) array
         ``sum_j m_j <a_i, a_j> grad K_ij`` in the whitened weight.
     """
-    count, width = target_weights.shape
-    outer = np.zeros((count, width))
-    d_mean = np.zeros(count)
-    inner = np.zeros_like(targets.n)
-    drive = compiled(activation.pair, activation.mean)
-    # Parallel neurons divide by zero on purpose, and kernels that are not compiled would warn.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        drive(
-            activation.parameters,
-            *(targets.m, targets.s, targets.n, targets.a, target_weights),
-            *(sources.m, sources.s, sources.n, sources.a, source_weights),
-            *(outer, d_mean, inner),
-        )
-    return outer, d_mean, inner
+    if path is None:
+        path = choose(activation, targets, sources, target_weights.shape[1]).path
+    everything = targets, target_weights, sources, source_weights
+    if path == "general":
+        return general.interact(activation, *everything)
+    if path == "moments":
+        return moments.interact(activation, *everything)
+    outer, inner = zonal.interact(activation.zonal, activation.parameters, *everything, path)
+    still = np.flatnonzero(targets.s == 0)
+    if still.size and activation.homogeneity is not None:
+        # Without a direction, the gradient is that of s'(0), which a kink does not have.
+        part = targets.some(still), target_weights[still], sources, source_weights
+        outer[still], _, inner[still] = general.interact(activation, *part)
+    return outer, np.zeros_like(targets.m), inner

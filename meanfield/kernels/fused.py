@@ -1,0 +1,291 @@
+"""All pairs of particles in few dimensions: one loop does everything, nothing is written down.
+
+For every target i and source j with invariant u = ⟨x_i, y_j⟩ (or |x_i - y_j|²) the loops sum
+
+    S_i = Σ_j c_j φ(u_ij),      H_i = Σ_j c_j φ'(u_ij) y_j   (or times x_i - y_j).
+
+A target is one row; its D coordinates and D + 1 sums are tuples, which become registers; the
+sources of a block are vectorised, one coordinate after the other in memory (`blocks.pack`). Where
+sources are the targets, the row serves both: φ and φ' are symmetric, and the block of sources
+keeps sums of its own. All offsets are constants, so that the compiler sees what does not overlap.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from meanfield.kernels import blocks
+from meanfield.kernels.compile import jit, prange
+
+
+class Product:
+    """u = ⟨x, y⟩; a source pulls along y, and is pulled along x."""
+
+    @staticmethod
+    @functools.cache
+    def invariant(last: int, size: int) -> Any:
+        if last == 0:
+
+            @jit(inline=True)
+            def evaluate(x, block, j):
+                return x[0] * block[j]
+
+        else:
+            rest = Product.invariant(last - 1, size)
+
+            @jit(inline=True)
+            def evaluate(x, block, j):
+                return rest(x, block, j) + x[last] * block[last * size + j]
+
+        return evaluate
+
+    @staticmethod
+    @functools.cache
+    def add(last: int, size: int) -> Any:
+        if last == 0:
+
+            @jit(inline=True)
+            def evaluate(sums, pull, x, block, j):
+                return (sums[0] + pull * block[j],)
+
+        else:
+            rest = Product.add(last - 1, size)
+
+            @jit(inline=True)
+            def evaluate(sums, pull, x, block, j):
+                return (
+                    *rest(sums, pull, x, block, j),
+                    sums[last] + pull * block[last * size + j],
+                )
+
+        return evaluate
+
+    @staticmethod
+    @functools.cache
+    def give(last: int, size: int, start: int) -> Any:
+        """Add to the block's own sums, which begin at row ``start``."""
+        if last == 0:
+
+            @jit(inline=True)
+            def evaluate(block, j, pull, x):
+                block[start * size + j] += pull * x[0]
+
+        else:
+            rest = Product.give(last - 1, size, start)
+
+            @jit(inline=True)
+            def evaluate(block, j, pull, x):
+                rest(block, j, pull, x)
+                block[(start + last) * size + j] += pull * x[last]
+
+        return evaluate
+
+
+class Distance:
+    """u = |x - y|²; both pull along x - y, with opposite signs."""
+
+    @staticmethod
+    @functools.cache
+    def invariant(last: int, size: int) -> Any:
+        if last == 0:
+
+            @jit(inline=True)
+            def evaluate(x, block, j):
+                e = x[0] - block[j]
+                return e * e
+
+        else:
+            rest = Distance.invariant(last - 1, size)
+
+            @jit(inline=True)
+            def evaluate(x, block, j):
+                e = x[last] - block[last * size + j]
+                return rest(x, block, j) + e * e
+
+        return evaluate
+
+    @staticmethod
+    @functools.cache
+    def add(last: int, size: int) -> Any:
+        if last == 0:
+
+            @jit(inline=True)
+            def evaluate(sums, pull, x, block, j):
+                return (sums[0] + pull * (x[0] - block[j]),)
+
+        else:
+            rest = Distance.add(last - 1, size)
+
+            @jit(inline=True)
+            def evaluate(sums, pull, x, block, j):
+                return (
+                    *rest(sums, pull, x, block, j),
+                    sums[last] + pull * (x[last] - block[last * size + j]),
+                )
+
+        return evaluate
+
+    @staticmethod
+    @functools.cache
+    def give(last: int, size: int, start: int) -> Any:
+        """Add to the block's own sums, which begin at row ``start``."""
+        if last == 0:
+
+            @jit(inline=True)
+            def evaluate(block, j, pull, x):
+                block[start * size + j] += pull * (block[j] - x[0])
+
+        else:
+            rest = Distance.give(last - 1, size, start)
+
+            @jit(inline=True)
+            def evaluate(block, j, pull, x):
+                rest(block, j, pull, x)
+                block[(start + last) * size + j] += pull * (block[last * size + j] - x[last])
+
+        return evaluate
+
+
+@functools.cache
+def _coordinates(last: int, size: int) -> Any:
+    """Coordinates of particle i of a block, as a tuple."""
+    if last == 0:
+
+        @jit(inline=True)
+        def evaluate(block, i):
+            return (block[i],)
+
+    else:
+        rest = _coordinates(last - 1, size)
+
+        @jit(inline=True)
+        def evaluate(block, i):
+            return (*rest(block, i), block[last * size + i])
+
+    return evaluate
+
+
+@functools.cache
+def compiled(shape: Any, geometry: Any, dim: int, size: int, dtype: Any) -> Any:
+    """The loops for one shape, geometry, dimension, size of block and type of number."""
+    coordinates = _coordinates(dim - 1, size)
+    invariant = geometry.invariant(dim - 1, size)
+    add = geometry.add(dim - 1, size)
+    give = geometry.give(dim - 1, size, dim + 1)
+    zero = dtype(0)
+    nothing = (zero,) * dim
+    width = (dim + 1) * size
+
+    @jit(reorder=True)
+    def receive(p, x, block):
+        total, sums = zero, nothing
+        for j in range(size):
+            value, slope = shape(p, invariant(x, block, j))
+            c = block[dim * size + j]
+            total += c * value
+            sums = add(sums, c * slope, x, block, j)
+        return total, sums
+
+    @jit(reorder=True)
+    def exchange(p, x, own, block):
+        total, sums = zero, nothing
+        for j in range(size):
+            value, slope = shape(p, invariant(x, block, j))
+            c = block[dim * size + j]
+            total += c * value
+            sums = add(sums, c * slope, x, block, j)
+            give(block, j, own * slope, x)
+            block[(2 * dim + 1) * size + j] += own * value
+        return total, sums
+
+    @jit
+    def meet(p, here, there, mutual, rows, block, at_here, at_there):
+        for q in range(width):
+            block[q] = there[q]
+            block[width + q] = zero
+        for i in range(rows):
+            x = coordinates(here, i)
+            if mutual:
+                total, sums = exchange(p, x, here[dim * size + i], block)
+            else:
+                total, sums = receive(p, x, block)
+            for k in range(dim):
+                at_here[k * size + i] += sums[k]
+            at_here[dim * size + i] += total
+        if mutual:
+            for q in range(width):
+                at_there[q] += block[width + q]
+
+    @jit
+    def run(p, targets, sources, symmetric, count, pairs, base, buffer):
+        buffer[:] = zero
+        block = np.empty(2 * width, targets.dtype)
+        for unit in range(pairs.shape[0]):
+            i, j = pairs[unit, 0], pairs[unit, 1]
+            rows = min(size, count - i * size)
+            at_i = buffer[(i - base) % targets.shape[0]]
+            mutual = symmetric and i != j
+            at_j = buffer[(j - base) % targets.shape[0]] if mutual else at_i
+            meet(p, targets[i], sources[j], mutual, rows, block, at_i, at_j)
+
+    @jit(parallel=True)
+    def drive(p, targets, sources, symmetric, count, pairs, first, base, buffers):
+        for lane in prange(base.shape[0]):
+            start, stop = first[lane], first[lane + 1]
+            run(
+                *(p, targets, sources, symmetric, count),
+                *(pairs[start:stop], base[lane], buffers[lane]),
+            )
+
+    return drive
+
+
+def sums(
+    shape: Any,
+    geometry: Any,
+    p: tuple[Any, ...],
+    x: np.ndarray,
+    c: np.ndarray,
+    y: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """S and H of the module's documentation.
+
+    Parameters
+    ----------
+    shape : factory of kernels
+        ``shape(dtype)`` is ``(p, u) -> (φ, φ')``; must be symmetric in the pair.
+    geometry : Product or Distance
+    p : tuple
+        Parameters, in the number type of ``x``.
+    x : (N, D) array
+        Targets.
+    c : (M,) array
+        Coefficients of the sources.
+    y : (M, D) array, optional
+        Sources; default: the targets, each pair evaluated once.
+
+    Returns
+    -------
+    total : (N,) array
+    pull : (N, D) array
+    """
+    count, dim = x.shape
+    symmetric = y is None
+    size = blocks.block_size(len(c))  # of sources: a few in a large block are mostly padding
+    if y is None:
+        targets = sources = blocks.pack(x, c, size)
+    else:
+        targets, sources = blocks.pack(x, np.zeros(count, x.dtype), size), blocks.pack(y, c, size)
+    plan = blocks.schedule(len(targets), len(sources), symmetric)
+    width = (dim + 1) * size
+    buffers = np.empty((len(plan.base), max(1, int(plan.span.max())), width), x.dtype)
+    number: Any = x.dtype.type
+    drive = compiled(shape(number), geometry, dim, size, number)
+    drive(p, targets, sources, symmetric, count, plan.pairs, plan.first, plan.base, buffers)
+    out = np.empty((len(targets), width), x.dtype)
+    blocks.gather(buffers, plan.base, plan.span, out)
+    found = blocks.unpack(out, count, dim + 1)
+    return found[:, dim], found[:, :dim]
