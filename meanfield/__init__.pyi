@@ -34,11 +34,13 @@ from .functionals import L2 as L2
 from .functionals import TV as TV
 from .functionals import Entropy as Entropy
 from .functionals import Evaluation as Evaluation
+from .functionals import FiniteRank as FiniteRank
 from .functionals import Functional as Functional
 from .functionals import Interaction as Interaction
 from .functionals import Linear as Linear
 from .functionals import Loss as Loss
 from .functionals import Potential as Potential
+from .functionals import RandomBatches as RandomBatches
 from .functionals import Risk as Risk
 from .functionals import Sum as Sum
 from .functionals import gradient_error as gradient_error
@@ -62,6 +64,7 @@ from .observables import FreeEnergy as FreeEnergy
 from .observables import Moments as Moments
 from .observables import Observable as Observable
 from .observables import Observe as Observe
+from .observables import PairsError as PairsError
 from .observables import PathNorm as PathNorm
 from .observables import SampledRisk as SampledRisk
 from .observables import Speed as Speed

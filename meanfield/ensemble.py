@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from meanfield.arrays import Array
+from meanfield.arrays import Array, Precision, as_floats
 from meanfield.errors import UnknownName, require, require_count
 
 
@@ -78,7 +79,8 @@ class Ensemble:
     Parameters
     ----------
     position : (N, p) array
-        One particle per row.
+        One particle per row. Given as float32 it stays so, and all that is computed for each
+        particle is float32 too; anything else becomes float64.
     mass : (N,) array, optional
         Non-negative; a probability measure sums to 1. Default 1/N each.
     layout : Layout, optional
@@ -99,7 +101,7 @@ class Ensemble:
     step: int = 0
 
     def __post_init__(self) -> None:
-        self.position = np.ascontiguousarray(self.position, dtype=float)
+        self.position = np.ascontiguousarray(as_floats(self.position))
         shape = self.position.shape
         require(len(shape) == 2, "position", shape, "an array of shape (N, p)")
         require(shape[0] >= 1, "position", shape, "at least one particle")
@@ -137,8 +139,23 @@ class Ensemble:
             return self[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
+    @property
+    def dtype(self) -> np.dtype[np.floating[Any]]:
+        """Precision of the positions, and of all that belongs to one particle but its mass."""
+        return self.position.dtype
+
     def at(self, position: Array) -> Ensemble:
-        """The same masses, time and step at other positions; nothing is copied or checked."""
+        """The same masses, time and step at other positions, in the same precision.
+
+        Nothing is checked, and what has the precision already is not copied.
+        """
+        return self._with(position.astype(self.dtype, copy=False))
+
+    def astype(self, dtype: Precision) -> Ensemble:
+        """The same particles in a precision; what has it already is not copied."""
+        return self._with(self.position.astype(dtype, copy=False))
+
+    def _with(self, position: Array) -> Ensemble:
         other = object.__new__(Ensemble)
         other.__dict__.update(self.__dict__, position=position)
         return other
@@ -147,9 +164,18 @@ class Ensemble:
         """An independent copy."""
         return replace(self, position=self.position.copy(), mass=self.mass.copy())
 
+    def weigh(self, values: Array) -> Array:
+        """Each particle's mass times its values (N, k), in the precision of the values."""
+        return (self.mass[:, None] * values).astype(values.dtype, copy=False)
+
     def mean(self, values: ArrayLike) -> Array:
-        """Integral of per-particle values (N, …) against the measure: ``sum_i m_i values_i``."""
-        return np.tensordot(self.mass, np.asarray(values, dtype=float), axes=(0, 0))
+        """Integral of per-particle values (N, …) against the measure: ``sum_i m_i values_i``.
+
+        The sum is float64, and has the same bits on any number of threads.
+        """
+        from meanfield.kernels import reductions  # importing what draws needs no compiler
+
+        return reductions.mean(values, self.mass)
 
     def __repr__(self) -> str:
         shapes = self.layout.blocks.items()

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from meanfield import random
-from meanfield.arrays import Array
+from meanfield.arrays import Array, Precision, as_floats, require_precision
 from meanfield.ensemble import Ensemble, Layout
 from meanfield.errors import InvalidInput, require, require_count, require_nonnegative
 from meanfield.registry import Registry
@@ -48,15 +48,19 @@ class _Independent(Initial):
         Centre of each block's law, default 0.
     signs : sequence of str
         Blocks that are ±scale with probability ½ each instead (outer weights, often).
+    dtype : {"float64", "float32"}
+        Precision of the particles, and of the run that starts with them.
     """
 
     count: int
     scale: Mapping[str, float] = field(default_factory=dict)
     mean: Mapping[str, float] = field(default_factory=dict)
     signs: Sequence[str] = ()
+    dtype: Precision = "float64"
 
     def __post_init__(self) -> None:
         require_count("count", self.count)
+        require_precision(self.dtype)
         for block, value in self.scale.items():
             require_nonnegative(f"scale.{block}", value)
         for block, value in self.mean.items():
@@ -75,8 +79,9 @@ class _Independent(Initial):
         for block in self.signs:
             columns = layout.columns(block)
             position[:, columns] = np.sign(position[:, columns])
-        scale = layout.spread(self.scale, default=1.0)
-        return Ensemble(position * scale + layout.spread(self.mean, 0.0), layout=layout)
+        position *= layout.spread(self.scale, default=1.0)
+        position += layout.spread(self.mean, default=0.0)
+        return Ensemble(position.astype(self.dtype, copy=False), layout=layout)
 
 
 @initials.register("normal")
@@ -128,6 +133,8 @@ class QuantileInit(Initial):
         Dimension of the radial law.
     others : mapping of str to float
         Value of every other block; default 1.
+    dtype : {"float64", "float32"}
+        Precision of the particles, and of the run that starts with them.
     """
 
     count: int
@@ -136,10 +143,12 @@ class QuantileInit(Initial):
     mean: float = 0.0
     dim: int = 1
     others: Mapping[str, float] = field(default_factory=dict)
+    dtype: Precision = "float64"
 
     def __post_init__(self) -> None:
         require_count("count", self.count)
         require_count("dim", self.dim)
+        require_precision(self.dtype)
         require_nonnegative("scale", self.scale)
         known = ("normal", "uniform", "radial-normal")
         require(callable(self.law) or self.law in known, "law", self.law, f"one of {known}")
@@ -165,7 +174,7 @@ class QuantileInit(Initial):
         row = layout.spread(self.others, default=1.0)
         position = np.repeat(row[None, :], self.count, axis=0)
         position[:, layout.columns(moving[0]).start] = self._quantiles()
-        return Ensemble(position, layout=layout)
+        return Ensemble(position.astype(self.dtype, copy=False), layout=layout)
 
 
 @dataclass(frozen=True)
@@ -176,10 +185,17 @@ class Given(Initial):
     ----------
     position : (N, p) array or Ensemble
     mass : (N,) array, optional
+    dtype : {"float64", "float32"}, optional
+        Precision of the particles; default: float32 positions stay so, others become float64.
     """
 
     position: Any
     mass: Any = None
+    dtype: Precision | None = None
+
+    def __post_init__(self) -> None:
+        if self.dtype is not None:
+            require_precision(self.dtype)
 
     def draw(self, layout: Layout, seed: int) -> Ensemble:
         if isinstance(self.position, Ensemble):
@@ -187,8 +203,10 @@ class Given(Initial):
             if blocks != dict(layout.blocks):
                 raise InvalidInput("blocks", blocks, f"the blocks {dict(layout.blocks)}")
             given = self.position
-            return Ensemble(given.position.copy(), given.mass.copy(), layout, step=given.step)
-        return Ensemble(np.array(self.position, dtype=float), self.mass, layout)
+            position = given.position.astype(self.dtype or given.dtype)
+            return Ensemble(position, given.mass.copy(), layout, step=given.step)
+        position = as_floats(self.position)
+        return Ensemble(position.astype(self.dtype or position.dtype), self.mass, layout)
 
 
 @initials.register("run")
@@ -204,17 +222,24 @@ class FromRun(Initial):
         The frame nearest to it; default: the final state.
     seed : int, optional
         Which replica, in a run of several seeds; default: the first.
+    dtype : {"float64", "float32"}, optional
+        Precision of the particles; default: that of the earlier run.
     """
 
     path: str
     time: float | None = None
     seed: int | None = None
+    dtype: Precision | None = None
+
+    def __post_init__(self) -> None:
+        if self.dtype is not None:
+            require_precision(self.dtype)
 
     def draw(self, layout: Layout, seed: int) -> Ensemble:
         with open_run(self.path) as run:
             chosen = run if self.seed is None else run.replica(self.seed)
             found = chosen.final if self.time is None else chosen.frames.at(self.time)
-        return Given(found).draw(layout, seed)
+        return Given(found, dtype=self.dtype).draw(layout, seed)
 
 
 @initials.register("file")
@@ -226,9 +251,16 @@ class FromFile(Initial):
     ----------
     path : str
         An NPZ, HDF5 or CSV file.
+    dtype : {"float64", "float32"}, optional
+        Precision of the particles; default: float32 if all arrays of the file are.
     """
 
     path: str
+    dtype: Precision | None = None
+
+    def __post_init__(self) -> None:
+        if self.dtype is not None:
+            require_precision(self.dtype)
 
     def draw(self, layout: Layout, seed: int) -> Ensemble:
         table = read_table(Path(self.path))
@@ -238,12 +270,12 @@ class FromFile(Initial):
         columns = []
         for name, shape in layout.blocks.items():
             require(name in table, "path", self.path, f"an array {name!r}")
-            array = np.asarray(table[name], dtype=float)
+            array = as_floats(table[name])
             width = layout.columns(name).stop - layout.columns(name).start
             fits = array.reshape(len(array), -1).shape[1] == width
             require(fits, name, array.shape, f"the shape (N, {width})" if shape else "(N,)")
             columns.append(array.reshape(len(array), -1))
-        found = Ensemble(np.hstack(columns), table.get("mass"), layout)  # type: ignore[arg-type]
+        found = Given(np.hstack(columns), table.get("mass"), self.dtype).draw(layout, seed)
         total = float(found.mass.sum())
         require(abs(total - 1) < 1e-9, "mass", total, "masses that sum to 1")
         return found

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from meanfield.activations import Activation, make
-from meanfield.arrays import Array
+from meanfield.arrays import Array, as_floats
 from meanfield.ensemble import Ensemble, Layout
 from meanfield.errors import require, require_count, require_positive
 from meanfield.kernels import layer
@@ -66,7 +66,7 @@ class TwoLayer:
         object.__setattr__(self, "outputs", outputs)
         object.__setattr__(self, "bias", bias)
         object.__setattr__(self, "outer", outer)
-        object.__setattr__(self, "bound", bound)
+        object.__setattr__(self, "bound", float(bound))
 
     @property
     def layout(self) -> Layout:
@@ -82,7 +82,7 @@ class TwoLayer:
     def ensemble(
         self, w: ArrayLike, a: ArrayLike = 1.0, b: ArrayLike = 0.0, mass: ArrayLike | None = None
     ) -> Ensemble:
-        """Neurons with given weights.
+        """Neurons with given weights; float32 if all arrays are.
 
         Parameters
         ----------
@@ -95,12 +95,12 @@ class TwoLayer:
         mass : (N,) array, optional
             Default 1/N each: pass ones for a plain sum over neurons.
         """
-        inner = np.asarray(w, dtype=float)
+        inner = as_floats(w)
         require(
             inner.ndim == 2 and inner.shape[1] == self.dim, "w", inner.shape, f"(N, {self.dim})"
         )
         count = len(inner)
-        outer = np.asarray(a, dtype=float)
+        outer = as_floats(a) if np.ndim(a) else np.asarray(a, dtype=inner.dtype)
         if outer.ndim == 1:  # never a row that is repeated for all neurons
             outer = outer[:, None] if self.outputs == 1 else outer[:, None, None]
         try:
@@ -112,7 +112,8 @@ class TwoLayer:
         if self.bias:
             shape = np.shape(b)
             require(shape in ((), (count,)), "b", shape, f"the shape ({count},)")
-            columns.append(np.broadcast_to(np.asarray(b, dtype=float), (count,))[:, None])
+            biases = as_floats(b) if shape else np.asarray(b, dtype=inner.dtype)
+            columns.append(np.broadcast_to(biases, (count,))[:, None])
         else:
             require(not np.any(b), "b", b, "no biases, as the network has bias = false")
         masses = None if mass is None else np.asarray(mass, dtype=float)
@@ -137,18 +138,18 @@ class TwoLayer:
     def inner_weights(self, ensemble: Ensemble) -> tuple[Array, Array]:
         """``w`` (N, d) and ``b`` (N,), zeros where there is no bias."""
         w = np.ascontiguousarray(ensemble.position[:, self.outputs : self.outputs + self.dim])
-        b = ensemble.position[:, -1].copy() if self.bias else np.zeros(len(ensemble))
+        b = ensemble.position[:, -1].copy() if self.bias else np.zeros(len(w), w.dtype)
         return w, b
 
     def output(self, ensemble: Ensemble, x: ArrayLike) -> Array:
-        """f(x) for inputs (n, d), as an array (n, k)."""
-        points = np.ascontiguousarray(x, dtype=float)
+        """f(x) for inputs (n, d), as an array (n, k), in the ensemble's precision."""
+        points = np.ascontiguousarray(x, dtype=ensemble.dtype)
         require(
             points.ndim == 2 and points.shape[1] == self.dim, "x", points.shape, f"(n, {self.dim})"
         )
         outer, _ = self.outer_weights(ensemble)
         w, b = self.inner_weights(ensemble)
-        return layer.forward(self.activation, points, w, b, ensemble.mass[:, None] * outer)
+        return layer.forward(self.activation, points, w, b, ensemble.weigh(outer))
 
     def __call__(self, ensemble: Ensemble, x: ArrayLike) -> Array:
         """f(x): shape (n,) for one output, else (n, k)."""

@@ -45,6 +45,8 @@ class Scheme(ABC):
 
     def __post_init__(self) -> None:
         require_positive("step", self.step)
+        # A number of NumPy would turn the state to float64 where it is float32.
+        object.__setattr__(self, "step", float(self.step))
 
     def check(self, flow: Flow) -> None:
         """Raise `Unsupported` if the flow has noise that the scheme cannot handle."""
@@ -58,7 +60,7 @@ class Scheme(ABC):
     def advance(
         self, flow: Flow, ensemble: Ensemble, here: Evaluation, length: float, seed: int
     ) -> Array:
-        """Positions (N, p) after one step.
+        """Positions (N, p) after one step, in the precision of the state.
 
         Parameters
         ----------
@@ -146,7 +148,6 @@ class EulerMaruyama(Scheme):
         position = ensemble.position + length * flow.velocity(ensemble, here)
         amplitude = flow.noise(ensemble.layout)
         if amplitude is not None:
-            shape = ensemble.position.shape
-            kicks = random.normal(seed, random.Stream.LANGEVIN, ensemble.step, shape)
-            position += math.sqrt(length) * amplitude * kicks
+            scale = math.sqrt(length) * amplitude
+            random.add_normal(position, scale, seed, random.Stream.LANGEVIN, ensemble.step)
         return position

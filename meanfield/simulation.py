@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from meanfield.ensemble import Ensemble, Layout
 from meanfield.errors import Diverged, FileProblem, require
 from meanfield.flows import Flow
+from meanfield.functionals import Evaluation
 from meanfield.guards import check_finite
 from meanfield.initial import Initial
 from meanfield.kernels.blas import single_threaded
@@ -34,11 +36,24 @@ DEFAULT_FRAMES = evenly(21)
 
 @dataclass
 class Problem:
-    """One replica of a simulation: where it starts and what moves it."""
+    """One replica of a simulation: where it starts and what moves it.
+
+    Time starts anew; the steps count on, so that a continued run does not replay its noise.
+    """
 
     flow: Flow
     start: Ensemble
     seed: int
+
+    def __post_init__(self) -> None:
+        self.start = self.start.copy()
+        self.start.time = 0.0
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """The driving energy at the start; once, for the rehearsal and for the first step."""
+        with single_threaded():
+            return self.flow.driving.evaluate(self.start)
 
 
 @dataclass
@@ -245,14 +260,12 @@ def _run_one(
     progress: Progress | None,
 ) -> None:
     flow, grid = problem.flow, plan.grid
-    ensemble, start = problem.start.copy(), problem.start.copy()
-    # Time starts anew; the steps count on, so that a continued run does not replay its noise.
-    ensemble.time = start.time = 0.0
+    ensemble, start = problem.start.copy(), problem.start
     done = 0
     frame_rows = {step: row for row, step in enumerate(plan.frames)}
     axis_rows = {a: {step: row for row, step in enumerate(steps)} for a, (steps, _) in axes.items()}
     try:
-        view = View(ensemble, flow, start)
+        view = View(ensemble, flow, start, problem.evaluation)
         while True:
             with timer("evaluating"):
                 here = view.evaluation
@@ -269,11 +282,11 @@ def _run_one(
                     recorder.frame(replica, frame_rows[done], ensemble)
             if done == grid.total:
                 return
-            length = grid.length(done)
+            length = float(grid.length(done))
             with timer("stepping"):
                 position = scheme.advance(flow, ensemble, here, length, problem.seed)
             check_finite(ensemble, position, length)
-            ensemble.position = position
+            ensemble.position = position.astype(ensemble.dtype, copy=False)
             done += 1
             timer.steps += 1
             ensemble.step += 1
@@ -311,8 +324,7 @@ def rehearse(
     axes = _axes(observe, schedule(observe_when), grid)
     scheme.check(problem.flow)
     problem.flow.speeds(problem.start.layout)
-    view = View(problem.start, problem.flow, problem.start)
-    _ = view.evaluation
+    view = View(problem.start, problem.flow, problem.start, problem.evaluation)
     names: set[str] = set()
     numbers = ((), (problem.start.dim,))
     for observer in observe:

@@ -227,6 +227,35 @@ def test_c13_dissipation(network, problem):
     assert fall == pytest.approx(rate, rel=1e-4)
 
 
+@pytest.mark.parametrize("temperature", [0.0, 1e-3])
+@pytest.mark.parametrize("samples", [0, 50])
+def test_c14_precision(samples, temperature):
+    network = mf.TwoLayer("relu", 2)
+    teacher = mf.Teacher(network, mf.NormalInit(3).draw(network.layout, seed=5))
+    law = mf.Gaussian(2).labelled_by(teacher)
+    energy = mf.Risk(network, law.sample(samples, seed=0) if samples else law) + 1e-3 * mf.L2()
+    flow = mf.Langevin(energy + temperature * mf.Entropy())
+    double, single = (
+        mf.simulate(
+            flow,
+            mf.NormalInit(size(500, 8), dtype=dtype),
+            scheme=mf.EulerMaruyama(0.1),
+            until=size(10.0, 1.0),
+            seed=1,
+            observe=[mf.Energy(), mf.Moments()],
+        )
+        for dtype in ("float64", "float32")
+    )
+    assert (double.final.position.dtype, single.final.position.dtype) == ("float64", "float32")
+    assert single.final.mass.dtype == single["energy"].dtype == single["mean"].dtype == "float64"
+    moved = single.final.position - double.final.position
+    assert 0 < np.sqrt(np.mean(moved**2)) < 1e-6
+    energies, risks = double["energy"].values, double["risk"].values
+    assert 0 < abs(single["energy"].values - energies).max() < 1e-6 * energies[0]
+    assert np.all(abs(single["risk"].values - risks) < 1e-4 * risks)
+    assert risks[-1] < size(0.01, 1.0) * risks[0]
+
+
 def test_p1_mei_montanari_nguyen(network, problem):
     x, y, neurons = problem
     theta, s, lam = neurons.position, 0.05, 0.3

@@ -129,7 +129,11 @@ def test_strong_order_along_the_same_brownian_path(name, monkeypatch):
 
     def error(steps):
         summed = brownian.reshape(steps, -1, count, 1).sum(axis=1) * np.sqrt(steps / until)
-        monkeypatch.setattr(random, "normal", lambda seed, stream, step, shape: summed[step])
+
+        def add(out, scale, seed, stream, step):
+            out += scale * summed[step]
+
+        monkeypatch.setattr(random, "add_normal", add)
         end = _final(flow, start, scheme(until / steps), until)
         return np.abs(end.position - exact).mean()
 
@@ -157,14 +161,14 @@ def test_weak_order_on_the_moments_of_ornstein_and_uhlenbeck(name, monkeypatch):
         states.append(ensemble.position)
         return advance(self, flow, ensemble, here, length, seed)
 
-    def kicks(seed, stream, step, shape):
-        z = np.cos(1.0 + step + np.arange(shape[0]) ** 2)[:, None]
-        basis, _ = np.linalg.qr(np.hstack([np.ones(shape), states[-1]]))
+    def kicks(out, scale, seed, stream, step):
+        z = np.cos(1.0 + step + np.arange(len(out)) ** 2)[:, None]
+        basis, _ = np.linalg.qr(np.hstack([np.ones_like(out), states[-1]]))
         z = z - basis @ (basis.T @ z)
-        return z / np.sqrt(np.mean(z**2))
+        out += scale * z / np.sqrt(np.mean(z**2))
 
     monkeypatch.setattr(scheme, "advance", watched)
-    monkeypatch.setattr(random, "normal", kicks)
+    monkeypatch.setattr(random, "add_normal", kicks)
 
     def end(steps):
         return _final(flow, start, scheme(until / steps), until).position

@@ -18,7 +18,6 @@ from meanfield.config.sections import Sections
 from meanfield.config.tables import Problems, Table
 from meanfield.ensemble import Ensemble
 from meanfield.errors import FileProblem, require
-from meanfield.functionals import Risk
 from meanfield.networks import TwoLayer
 from meanfield.observables import Observable
 from meanfield.schedules import Grid, schedule
@@ -111,7 +110,7 @@ class Experiment:
         """
         problems = Problems(self._source)
         network, data = self._network_and_data(seed, problems)
-        risk = problems.attempt("", Risk, network, data, self._sections.energy.loss)
+        risk = problems.attempt("", self._sections.energy.risk, network, data, seed)
         problems.finish()
         energy = self._sections.energy.build(risk)
         flow = problems.attempt("flow", self._sections.flow.build, energy=energy)

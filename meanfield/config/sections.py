@@ -21,7 +21,7 @@ from meanfield.errors import (
     require_positive,
 )
 from meanfield.flows import Flow, flows
-from meanfield.functionals import Entropy, Functional, Risk, losses, regularisers
+from meanfield.functionals import Entropy, Functional, Risk, losses, regularisers, summations
 from meanfield.initial import NormalInit, SphereInit, initials
 from meanfield.networks import TwoLayer
 from meanfield.observables import observables
@@ -273,8 +273,9 @@ def _check_target(table: Any, problems: Problems) -> Checked | None:
 
 @dataclass(frozen=True)
 class EnergySection:
-    """``[energy]``: the loss of the risk, the weight of every regulariser, the temperature."""
+    """``[energy]``: the risk's loss and sum over pairs, regularisers' weights, the temperature."""
 
+    pairs: Checked
     loss: str = "squared"
     temperature: float = 0.0
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -282,9 +283,9 @@ class EnergySection:
     @classmethod
     def check(cls, table: Table, problems: Problems) -> EnergySection | None:
         """Check the section; None if there are mistakes."""
-        known = ["loss", "temperature", *regularisers]
+        known = ["loss", "pairs", "temperature", *regularisers]
         before = len(problems.sentences)
-        numbers = {key: value for key, value in table.items() if key != "loss"}
+        numbers = {key: value for key, value in table.items() if key not in ("loss", "pairs")}
         for key, value in numbers.items():
             if key not in known:
                 problems.add(unknown_key("energy", key, known))
@@ -294,10 +295,15 @@ class EnergySection:
                 problems.attempt("energy", require_nonnegative, key, value)
         loss = table.get("loss", "squared")
         problems.attempt("energy", losses.__getitem__, loss)
-        if len(problems.sentences) > before:
+        pairs = _check_pairs(table.get("pairs", "exact"), problems)
+        if pairs is None or len(problems.sentences) > before:
             return None
         temperature = float(numbers.pop("temperature", 0.0))
-        return cls(loss, temperature, {k: float(v) for k, v in numbers.items()})
+        return cls(pairs, loss, temperature, {k: float(v) for k, v in numbers.items()})
+
+    def risk(self, network: TwoLayer, data: Any, seed: int) -> Risk:
+        """The risk of a network on what `DataSection.label` returns."""
+        return Risk(network, data, self.loss, self.pairs.build().seeded(seed))
 
     def build(self, risk: Risk) -> Functional:
         """The energy as a functional."""
@@ -308,7 +314,20 @@ class EnergySection:
 
     def table(self) -> Table:
         """The section again, with all defaults."""
-        return {"loss": self.loss, "temperature": self.temperature, **self.weights}
+        pairs = self.pairs.table() if self.pairs.arguments else self.pairs.table()["kind"]
+        numbers = {"temperature": self.temperature, **self.weights}
+        return {"loss": self.loss, **numbers, "pairs": pairs}
+
+
+def _check_pairs(spec: Any, problems: Problems) -> Checked | None:
+    given = {"kind": spec} if isinstance(spec, str) else spec
+    if not isinstance(given, Mapping):
+        problems.add(str(InvalidInput("energy.pairs", spec, "a name, or a table with kind")))
+        return None
+    checked = check_kind(summations, given, "energy.pairs", problems)
+    if checked is not None and problems.attempt("energy.pairs", checked.build) is None:
+        return None
+    return checked
 
 
 def _risk(flow: Flow) -> Risk:

@@ -10,6 +10,7 @@ from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble, Layout
 from meanfield.errors import InvalidInput, require_nonnegative
 from meanfield.functionals import Entropy, Evaluation, Functional, Sum
+from meanfield.kernels import reductions
 from meanfield.registry import Registry
 
 
@@ -54,7 +55,8 @@ class Flow(ABC):
 
     def velocity(self, ensemble: Ensemble, evaluation: Evaluation) -> Array:
         """dθ/dt without the noise, (N, p): ``-M ∇F'``."""
-        return -self.speeds(ensemble.layout) * evaluation.gradient
+        gradient = evaluation.gradient
+        return -self.speeds(ensemble.layout).astype(gradient.dtype, copy=False) * gradient
 
     def noise(self, layout: Layout) -> Array | None:
         """Standard deviation of the noise per square root of time, (p,); None: no noise."""
@@ -62,8 +64,8 @@ class Flow(ABC):
 
     def dissipation(self, ensemble: Ensemble, evaluation: Evaluation) -> float:
         """``∫ <∇F', M ∇F'> dρ`` of the driving energy: its rate of decrease without noise."""
-        squares = evaluation.gradient**2 @ self.speeds(ensemble.layout)
-        return float(ensemble.mass @ squares)
+        speeds = self.speeds(ensemble.layout)
+        return reductions.dissipation(evaluation.gradient, speeds, ensemble.mass)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.energy!r})"

@@ -29,7 +29,7 @@ class Evaluation:
     variation : (N,) array
         F'(ρ)(θ_i), with the additive constant that makes it the derivative in the mass m_i.
     gradient : (N, p) array
-        ∇_θ F'(ρ)(θ_i).
+        ∇_θ F'(ρ)(θ_i). Both have the precision of the state; sums over particles are float64.
     parts : mapping of str to float
         Name and value of every term.
     """
@@ -106,12 +106,13 @@ class Sum(Functional):
     def evaluate(self, ensemble: Ensemble) -> Evaluation:
         value = 0.0
         parts: dict[str, float] = {}
-        variation, gradient = np.zeros(len(ensemble)), np.zeros_like(ensemble.position)
+        gradient = np.zeros_like(ensemble.position)
+        variation = np.zeros(len(ensemble), ensemble.dtype)
         for weight, term in self._weighted:
             found = term.evaluate(ensemble)
             value += weight * found.value
-            variation += weight * found.variation
-            gradient += weight * found.gradient
+            variation += found.variation if weight == 1.0 else weight * found.variation
+            gradient += found.gradient if weight == 1.0 else weight * found.gradient
             parts[term.name] = parts.get(term.name, 0.0) + weight * found.value
         return Evaluation(value, variation, gradient, parts)
 

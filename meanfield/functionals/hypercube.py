@@ -12,6 +12,7 @@ from meanfield.data.laws import LabelledLaw
 from meanfield.data.targets import Parity, Teacher
 from meanfield.ensemble import Ensemble
 from meanfield.functionals.pull import Pull, no_closed_form
+from meanfield.kernels import reductions
 from meanfield.kernels.hypercube import AVERAGES
 from meanfield.networks import TwoLayer
 
@@ -48,25 +49,27 @@ class HypercubeRisk:
             raise no_closed_form(
                 f"a {theirs.activation.kind!r} teacher of {self._network.activation.kind!r} neurons"
             )
-        a, _ = theirs.outer_weights(teacher.ensemble)
-        weights, c = _inner(theirs, teacher.ensemble), teacher.ensemble.mass[:, None] * a
+        neurons = teacher.ensemble.astype("float64")
+        a, _ = theirs.outer_weights(neurons)
+        weights, c = _inner(theirs, neurons), neurons.weigh(a)
         potential, _ = self._averages.interact(weights, a, weights, c)
-        self._constant = 0.5 * float(np.einsum("ik,ik->", c, potential))
+        self._constant = 0.5 * reductions.pairing(a, potential, neurons.mass)
         return weights, c
 
     def __call__(self, ensemble: Ensemble) -> Pull:
         a, _ = self._network.outer_weights(ensemble)
-        weights, c = _inner(self._network, ensemble), ensemble.mass[:, None] * a
+        weights, c = _inner(self._network, ensemble), ensemble.weigh(a)
         potential, inner = self._averages.interact(weights, a, weights, c)
         wanted, pull = self._agreement(weights, a)
-        value = self._constant + float(np.einsum("ik,ik->", c, 0.5 * potential - wanted))
+        interaction = reductions.pairing(a, 0.5 * potential - wanted, ensemble.mass)
+        value = self._constant + interaction
         inner -= pull
         return Pull(value, potential - wanted, inner[:, :-1], inner[:, -1])
 
     def _agreement(self, weights: Array, a: Array) -> tuple[Array, Array]:
         """E[y s(u)], (N, k), and the gradient of E[<y, a> s(u)], (N, d + 1)."""
         if self._sources is not None:
-            sources, c = self._sources
+            sources, c = (each.astype(a.dtype, copy=False) for each in self._sources)
             return self._averages.interact(weights, a, sources, c)
         value, slope = self._averages.with_parity(weights, self._support)
         return value[:, None], a * slope

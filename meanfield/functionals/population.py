@@ -7,7 +7,7 @@ Squared loss only: for it alone the risk is quadratic in ρ.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import gammaln
@@ -19,17 +19,21 @@ from meanfield.data.targets import Labels, SingleIndex, Teacher
 from meanfield.ensemble import Ensemble
 from meanfield.errors import require
 from meanfield.functionals.hypercube import HypercubeRisk
+from meanfield.functionals.interactions import Error, Neurons, Summation
 from meanfield.functionals.pull import Pull, no_closed_form
 from meanfield.kernels import elementwise
 from meanfield.kernels.blas import single_threaded
 from meanfield.kernels.population import Projected, interact
+from meanfield.kernels.reductions import pairing
 from meanfield.networks import TwoLayer
 
 ENUMERABLE_DIM = 14  # 2^14 corners are a finite data set like any other
 
 
-def population(network: TwoLayer, law: LabelledLaw, loss: str) -> Any:
+def population(network: TwoLayer, law: LabelledLaw, loss: str, pairs: Summation) -> Any:
     """The expectation over a labelled law, or a finite data set that is equal to it.
+
+    `pairs` says how a Gaussian law's is summed over pairs of neurons; others have no choice.
 
     Raises
     ------
@@ -49,9 +53,9 @@ def population(network: TwoLayer, law: LabelledLaw, loss: str) -> Any:
         raise no_closed_form(f"the activation {network.activation.kind!r}")
     if isinstance(inputs, Sphere):
         _check_homogeneous(network, law)
-        return GaussianRisk(network, law, _sphere_factor(network, inputs))
+        return GaussianRisk(network, law, _sphere_factor(network, inputs), pairs)
     if isinstance(inputs, (Gaussian, GaussianMixture)):
-        return GaussianRisk(network, law, 1.0)
+        return GaussianRisk(network, law, 1.0, pairs)
     raise no_closed_form(f"inputs from a {inputs.kind} of dimension {inputs.dim}")
 
 
@@ -65,39 +69,91 @@ class GaussianRisk:
     S. Mei, A. Montanari, P.-M. Nguyen, PNAS 2018 (with V = -E[y φ]; their risk is twice ours).
     """
 
-    def __init__(self, network: TwoLayer, law: LabelledLaw, factor: float) -> None:
-        self._network, self._factor = network, factor
+    def __init__(
+        self, network: TwoLayer, law: LabelledLaw, factor: float, pairs: Summation
+    ) -> None:
+        self._network, self._factor, self._pairs = network, factor, pairs
         inputs = law.inputs
         if isinstance(inputs, Sphere):
             inputs = Gaussian(inputs.dim)
         assert isinstance(inputs, (Gaussian, GaussianMixture))
-        self._components = list(inputs.components())
+        self._components = [Component(*component) for component in inputs.components()]
         self._attraction = _attraction(network, law)
         self._constant = 0.0
         with single_threaded():  # the same bits, however many cores there are
-            for number, (weight, mean, root) in enumerate(self._components):
-                self._constant += 0.5 * weight * self._attraction.power(number, mean, root)
+            for number, component in enumerate(self._components):
+                power = self._attraction.power(number, component)
+                self._constant += 0.5 * component.weight * power
 
     def __call__(self, ensemble: Ensemble) -> Pull:
         network = self._network
-        a, _ = network.outer_weights(ensemble)
-        w, b = network.inner_weights(ensemble)
-        c = ensemble.mass[:, None] * a
-        outer, inner, bias = np.zeros_like(a), np.zeros_like(w), np.zeros(len(w))
+        a, w, b, c = self._weights(ensemble)
+        outer, inner, bias = np.zeros_like(a), np.zeros_like(w), np.zeros(len(w), w.dtype)
         value = self._constant
         with single_threaded():  # the same bits, however many cores there are
-            for number, (weight, mean, root) in enumerate(self._components):
-                seen = Projected(w, b, mean, root)
-                repulsion = interact(network.activation, seen, a, seen, c)
-                attraction = self._attraction(number, seen, a, mean, root)
+            for number, component in enumerate(self._components):
+                seen = component.sees(w, b)
+                repulsion = self._pairs(self._neurons(seen, a, c, ensemble.step))
+                attraction = self._attraction(number, component, seen, a)
                 for pull, share in ((repulsion, 0.5), (attraction, 1.0)):
                     potential, d_mean, whitened = pull
-                    value += weight * share * float(np.einsum("ik,ik->", c, potential))
-                    outer += weight * potential
-                    inner += weight * (d_mean[:, None] * mean + whitened @ root.T)
-                    bias += weight * d_mean
+                    value += component.weight * share * pairing(a, potential, ensemble.mass)
+                    outer += component.weight * potential
+                    inner += component.weight * component.unwhiten(d_mean, whitened)
+                    if network.bias:
+                        bias += component.weight * d_mean
         factor = self._factor
         return Pull(factor * value, factor * outer, factor * inner, factor * bias)
+
+    def pairs_error(self, ensemble: Ensemble) -> Error:
+        """How far the sum over pairs is from the exact one, at most (added over components)."""
+        a, w, b, c = self._weights(ensemble)
+        potential, gradient = 0.0, 0.0
+        with single_threaded():
+            for component in self._components:
+                seen = component.sees(w, b)
+                found = self._pairs.error(self._neurons(seen, a, c, ensemble.step))
+                # From the whitened weight and the mean to w and b.
+                jacobian = np.column_stack([component.mean, component.root])
+                if self._network.bias:
+                    jacobian = np.vstack([jacobian, np.eye(1, jacobian.shape[1])])
+                potential += component.weight * found.potential
+                gradient += component.weight * found.gradient * float(np.linalg.norm(jacobian, 2))
+        return Error(abs(self._factor) * potential, abs(self._factor) * gradient)
+
+    def _weights(self, ensemble: Ensemble) -> tuple[Array, Array, Array | None, Array]:
+        a, _ = self._network.outer_weights(ensemble)
+        w, b = self._network.inner_weights(ensemble)
+        return a, w, b if self._network.bias else None, ensemble.weigh(a)
+
+    def _neurons(self, seen: Projected, a: Array, c: Array, step: int) -> Neurons:
+        return Neurons(self._network.activation, seen, a, c, step)
+
+
+class Component(NamedTuple):
+    """One Gaussian of the law of inputs, N(mean, root root^T), and its weight."""
+
+    weight: float
+    mean: Array
+    root: Array
+
+    def sees(self, w: Array, b: Array | None) -> Projected:
+        """Neurons as this Gaussian sees them, in their precision."""
+        mean = self.mean.astype(w.dtype, copy=False) if self.mean.any() else None
+        return Projected(w, b, mean, None if self._white else self.root.astype(w.dtype, copy=False))
+
+    def unwhiten(self, d_mean: Array, whitened: Array) -> Array:
+        """The gradient in w (N, d) from those in the means (N,) and in the whitened weights."""
+        gradient = whitened
+        if not self._white:
+            gradient = gradient @ self.root.T.astype(whitened.dtype, copy=False)
+        if self.mean.any():
+            gradient = gradient + d_mean[:, None] * self.mean.astype(whitened.dtype, copy=False)
+        return gradient
+
+    @property
+    def _white(self) -> bool:
+        return np.array_equal(self.root, np.eye(len(self.root)))
 
 
 class TeacherAttraction:
@@ -110,19 +166,22 @@ class TeacherAttraction:
                 f"a {theirs.activation.kind!r} teacher of {network.activation.kind!r} neurons"
             )
         self._activation = network.activation
-        self._a, _ = theirs.outer_weights(teacher.ensemble)
-        self._c = teacher.ensemble.mass[:, None] * self._a
-        self._inner = theirs.inner_weights(teacher.ensemble)
+        neurons = teacher.ensemble.astype("float64")
+        self._a, _ = theirs.outer_weights(neurons)
+        self._c = neurons.weigh(self._a)
+        self._w, b = theirs.inner_weights(neurons)
+        self._b = b if theirs.bias else None
 
     def __call__(
-        self, number: int, seen: Projected, a: Array, mean: Array, root: Array
+        self, number: int, component: Component, seen: Projected, a: Array
     ) -> tuple[Array, Array, Array]:
-        sources = Projected(*self._inner, mean, root)
-        return interact(self._activation, seen, a, sources, -self._c)
+        b = None if self._b is None else self._b.astype(a.dtype, copy=False)
+        sources = component.sees(self._w.astype(a.dtype, copy=False), b)
+        return interact(self._activation, seen, a, sources, -self._c.astype(a.dtype, copy=False))
 
-    def power(self, number: int, mean: Array, root: Array) -> float:
+    def power(self, number: int, component: Component) -> float:
         """E|y|² on one component."""
-        own = Projected(*self._inner, mean, root)
+        own = component.sees(self._w, self._b)
         potential, _, _ = interact(self._activation, own, self._a, own, self._c)
         return float(np.einsum("ik,ik->", self._c, potential))
 
@@ -134,7 +193,7 @@ class LabelAttraction:
         self._activation, self._table = network.activation, labels.table
 
     def __call__(
-        self, number: int, seen: Projected, a: Array, mean: Array, root: Array
+        self, number: int, component: Component, seen: Projected, a: Array
     ) -> tuple[Array, Array, Array]:
         y = self._table[number]
         value, slope, curve = elementwise.mean(self._activation, seen.m, seen.s)
@@ -142,7 +201,7 @@ class LabelAttraction:
         inner = (agreement * curve)[:, None] * seen.n
         return -value[:, None] * y, agreement * slope, inner
 
-    def power(self, number: int, mean: Array, root: Array) -> float:
+    def power(self, number: int, component: Component) -> float:
         """E|y|² on one component."""
         return float(self._table[number] @ self._table[number])
 
@@ -161,7 +220,7 @@ class SingleIndexAttraction:
         self._direction = target.vector(dim) / np.linalg.norm(target.vector(dim))
 
     def __call__(
-        self, number: int, seen: Projected, a: Array, mean: Array, root: Array
+        self, number: int, component: Component, seen: Projected, a: Array
     ) -> tuple[Array, Array, Array]:
         k = np.arange(len(self._link))
         c = self._activation.hermite(seen.m, seen.s, len(k) + 1)
@@ -171,7 +230,7 @@ class SingleIndexAttraction:
         if still.any():
             slopes[still, 0] = elementwise.mean(self._activation, seen.m[still], seen.s[still])[1]
         c = c[:, : len(k)]
-        direction = root.T @ self._direction
+        direction = component.root.T @ self._direction
         t = seen.n @ direction
         powers = t[:, None] ** k
         lower = k * t[:, None] ** np.maximum(k - 1, 0)
@@ -186,7 +245,7 @@ class SingleIndexAttraction:
         )
         return -value[:, None], agreement * slope, inner
 
-    def power(self, number: int, mean: Array, root: Array) -> float:
+    def power(self, number: int, component: Component) -> float:
         """E|y|² on one component."""
         return self._power
 

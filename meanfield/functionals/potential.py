@@ -12,7 +12,7 @@ from meanfield.ensemble import Ensemble
 from meanfield.errors import require
 from meanfield.functionals.base import Evaluation, Functional
 from meanfield.functionals.regularisers import Linear
-from meanfield.kernels import pairwise
+from meanfield.kernels import pairwise, reductions
 
 
 class Potential(Linear):
@@ -21,8 +21,8 @@ class Potential(Linear):
     Parameters
     ----------
     value : callable
-        ``value(theta) -> float`` with ``theta`` a float64 array (p,). Plain Python is compiled
-        with numba; a function compiled already is used as it is.
+        ``value(theta) -> float`` with ``theta`` an array (p,) in the precision of the state.
+        Plain Python is compiled with numba; a function compiled already is used as it is.
     gradient : callable
         ``gradient(theta, out)``: writes ∇V(θ) into ``out`` (p,).
     name : str
@@ -36,7 +36,8 @@ class Potential(Linear):
         self._drive = pairwise.compiled_potential(value, gradient)
 
     def density(self, ensemble: Ensemble) -> tuple[Array, Array]:
-        values, gradient = np.empty(len(ensemble)), np.zeros_like(ensemble.position)
+        gradient = np.zeros_like(ensemble.position)
+        values = np.empty(len(ensemble), ensemble.dtype)
         self._drive(ensemble.position, values, gradient)
         return values, gradient
 
@@ -49,7 +50,8 @@ class Interaction(Functional):
     Parameters
     ----------
     value : callable
-        ``value(x, y) -> float`` with ``x``, ``y`` float64 arrays (p,); W(x, y) = W(y, x).
+        ``value(x, y) -> float`` with ``x``, ``y`` arrays (p,) in the precision of the state;
+        W(x, y) = W(y, x).
     gradient : callable
         ``gradient(x, y, out)``: writes the gradient in the first argument into ``out`` (p,).
     name : str
@@ -71,10 +73,12 @@ class Interaction(Functional):
 
     def evaluate(self, ensemble: Ensemble) -> Evaluation:
         if not self._checked:
-            self._check_symmetry(ensemble.position[:4])
-        potential, gradient = np.empty(len(ensemble)), np.zeros_like(ensemble.position)
+            # In double precision, where rounding is not taken for a lack of symmetry.
+            self._check_symmetry(ensemble.position[:4].astype(float))
+        gradient = np.zeros_like(ensemble.position)
+        potential = np.empty(len(ensemble), ensemble.dtype)
         self._drive(ensemble.position, ensemble.mass, potential, gradient)
-        value = 0.5 * float(ensemble.mass @ potential)
+        value = 0.5 * float(reductions.mean(potential, ensemble.mass))
         return Evaluation(value, potential, gradient, {self.name: value})
 
     def _check_symmetry(self, points: Array) -> None:
@@ -93,8 +97,10 @@ def gradient_error(functional: Functional, ensemble: Ensemble, step: float = 1e-
     """Largest error of a functional's gradient against central differences, relative to its size.
 
     For checking a functional of one's own: (1/m_i) ∂F/∂θ_i, computed from `value` alone, must be
-    ∇F'(ρ)(θ_i). Around 1e-9 is right; around 1 is wrong. Frozen blocks are left out.
+    ∇F'(ρ)(θ_i). Around 1e-9 is right; around 1 is wrong. Frozen blocks are left out. It is
+    float64 throughout, as differences of float32 would say nothing.
     """
+    ensemble = ensemble.astype("float64")
     moving = ensemble.layout.moving
     found = functional.gradient(ensemble) * moving
     expected = np.zeros_like(found)

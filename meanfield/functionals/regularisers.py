@@ -13,6 +13,7 @@ from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
 from meanfield.errors import require
 from meanfield.functionals.base import Evaluation, Functional
+from meanfield.kernels import reductions
 from meanfield.registry import Registry
 
 
@@ -25,7 +26,7 @@ class Linear(Functional):
 
     def evaluate(self, ensemble: Ensemble) -> Evaluation:
         values, gradient = self.density(ensemble)
-        value = float(ensemble.mass @ values)
+        value = float(reductions.mean(values, ensemble.mass))
         return Evaluation(value, values, gradient, {self.name: value})
 
     def __repr__(self) -> str:
@@ -43,7 +44,8 @@ class L2(Linear):
     name = "l2"
 
     def density(self, ensemble: Ensemble) -> tuple[Array, Array]:
-        gradient = ensemble.position * ensemble.layout.moving
+        gradient = ensemble.position.copy()
+        gradient[:, ~ensemble.layout.moving] = 0.0
         return 0.5 * np.einsum("ip,ip->i", gradient, gradient), gradient
 
 

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,11 +16,13 @@ from meanfield.data.finite import FiniteData
 from meanfield.data.laws import LabelledLaw, Stream
 from meanfield.ensemble import Ensemble
 from meanfield.errors import require
+from meanfield.functionals import interactions
 from meanfield.functionals.base import Evaluation, Functional
+from meanfield.functionals.interactions import Exact, Summation
 from meanfield.functionals.losses import Loss, losses
-from meanfield.functionals.population import population
+from meanfield.functionals.population import GaussianRisk, population
 from meanfield.functionals.pull import Pull
-from meanfield.kernels import layer
+from meanfield.kernels import layer, reductions
 from meanfield.networks import TwoLayer
 
 
@@ -40,6 +42,8 @@ class Risk(Functional):
     data : FiniteData, LabelledLaw or Stream
         Decides the mode; see the module's documentation.
     loss : {"squared", "logistic", "softmax"}
+    pairs : {"exact"}, `RandomBatches`, `FiniteRank` or dict
+        How the population risk over Gaussian inputs sums over pairs of neurons.
 
     Raises
     ------
@@ -57,21 +61,26 @@ class Risk(Functional):
         network: TwoLayer,
         data: FiniteData | LabelledLaw | Stream,
         loss: str = "squared",
+        pairs: str | dict[str, Any] | Summation = "exact",
     ) -> None:
         require(data.dim == network.dim, "network.dim", network.dim, f"the data's {data.dim}")
         self.network, self.data = network, data
         self.loss: Loss = losses[loss]()
+        self.pairs = interactions.make(pairs)
         self._expectation: Expectation
         if isinstance(data, FiniteData):
             self._expectation = Empirical(network, data, self.loss)
         elif isinstance(data, Stream):
             self._expectation = Online(network, data, self.loss)
         else:
-            corners = population(network, data, loss)
+            corners = population(network, data, loss, self.pairs)
             if isinstance(corners, FiniteData):
                 self._expectation = Empirical(network, corners, self.loss)
             else:
                 self._expectation = corners
+        summed = isinstance(self._expectation, GaussianRisk) or isinstance(self.pairs, Exact)
+        reason = "'exact', as only the closed form over Gaussian inputs sums over pairs of neurons"
+        require(summed, "pairs", self.pairs.kind, reason)
 
     def evaluate(self, ensemble: Ensemble) -> Evaluation:
         pull = self._expectation(ensemble)
@@ -86,6 +95,12 @@ class Risk(Functional):
         variation = np.einsum("ik,ik->i", outer, pull.outer)
         return Evaluation(pull.value, variation, gradient, {self.name: pull.value})
 
+    def pairs_error(self, ensemble: Ensemble) -> interactions.Error:
+        """How far the sum over pairs of neurons is from the exact one; see `pairs`."""
+        if isinstance(self._expectation, GaussianRisk):
+            return self._expectation.pairs_error(ensemble)
+        return interactions.Error(0.0, 0.0)
+
     def held_out(self) -> FiniteData | None:
         """The part of the data that is not trained on, if there is one."""
         return None if isinstance(self.data, LabelledLaw) else self.data.test
@@ -95,11 +110,14 @@ class Risk(Functional):
         f = self.network.output(ensemble, data.x)
         y = self.loss.targets(data, self.network.outputs)
         costs, _ = self.loss.evaluate(f, y)
-        return float(data.weights @ costs), float(data.weights @ self.loss.correct(f, y))
+        right = self.loss.correct(f, y)
+        cost, accuracy = reductions.mean(np.stack([costs, right], axis=1), data.weights)
+        return float(cost), float(accuracy)
 
     def __repr__(self) -> str:
         data = f"{len(self.data)} samples" if isinstance(self.data, FiniteData) else repr(self.data)
-        return f"Risk({self.network!r}, {data}, loss={self.loss.kind!r})"
+        pairs = "" if isinstance(self.pairs, Exact) else f", pairs={self.pairs!r}"
+        return f"Risk({self.network!r}, {data}, loss={self.loss.kind!r}{pairs})"
 
 
 class Empirical:
@@ -108,17 +126,24 @@ class Empirical:
     def __init__(self, network: TwoLayer, data: FiniteData, loss: Loss) -> None:
         self._network, self._data, self._loss = network, data, loss
         self._targets: Array = loss.targets(data, network.outputs)
+        self._inputs: dict[np.dtype[Any], Array] = {}  # by precision
 
     def __call__(self, ensemble: Ensemble) -> Pull:
-        network, x = self._network, self._data.x
+        network, weights = self._network, self._data.weights
+        if ensemble.dtype not in self._inputs:
+            self._inputs[ensemble.dtype] = self._data.x.astype(ensemble.dtype, copy=False)
+        x = self._inputs[ensemble.dtype]
         outer, _ = network.outer_weights(ensemble)
         w, b = network.inner_weights(ensemble)
-        c = ensemble.mass[:, None] * outer
-        f = layer.forward(network.activation, x, w, b, c)
-        costs, derivative = self._loss.evaluate(f, self._targets)
-        g = self._data.weights[:, None] * derivative
-        value = float(self._data.weights @ costs)
-        return Pull(value, *layer.backward(network.activation, x, w, b, outer, g))
+        costs = np.empty(len(x))
+
+        def residual(rows: slice, f: Array) -> Array:
+            costs[rows], derivative = self._loss.evaluate(f, self._targets[rows])
+            return (weights[rows, None] * derivative).astype(ensemble.dtype, copy=False)
+
+        c = ensemble.weigh(outer)
+        pulls = layer.pull(network.activation, x, w, b, c, outer, residual)
+        return Pull(float(reductions.mean(costs, weights)), *pulls)
 
 
 class Online:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 # numba's np.dot calls SciPy's BLAS, which loads lazily: it must be there before it is controlled.
 import scipy.linalg.cython_blas  # noqa: F401
 from threadpoolctl import ThreadpoolController
+
+_lock = threading.Lock()
+_limit = ExitStack()
+_inside = 0  # contexts that are open
 
 
 @functools.cache
@@ -15,6 +21,22 @@ def _controller() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def single_threaded() -> Any:
-    """A context in which every BLAS call uses one thread: no oversubscription, fixed sums."""
-    return _controller().limit(limits=1, user_api="blas")
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """A context in which every BLAS call uses one thread: no oversubscription, fixed sums.
+
+    The limit is the process's. The first context sets it, at some 10 µs, and the last one lifts
+    it, also where they are entered from several threads.
+    """
+    global _inside
+    with _lock:
+        if not _inside:
+            _limit.enter_context(_controller().limit(limits=1, user_api="blas"))
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if not _inside:
+                _limit.close()

@@ -27,13 +27,13 @@ def _block(
     share, sign, even1, odd1, d_even1, d_odd1, even2, odd2, a1, c2, outer, slope, back, before
 ):
     """One target against a few sources, for one product over coordinates."""
-    product = np.ones(LANES)
+    product = np.ones(LANES, before.dtype)
     for j in range(even2.shape[0]):
         even, odd = even1[j], sign * odd1[j]
         for q in range(LANES):
             before[j, q] = product[q]
             product[q] *= even * even2[j, q] + odd * odd2[j, q]
-    after = np.zeros(LANES)
+    after = np.zeros(LANES, before.dtype)
     for k in range(a1.shape[0]):
         total = 0.0
         for q in range(LANES):
@@ -56,7 +56,7 @@ def _block(
 def _products(share, sign, even1, odd1, d_even1, d_odd1, even2, odd2, a, c, outer, slope):
     back = np.arange(even1.shape[1])[::-1].copy()
     for i in prange(even1.shape[0]):
-        before = np.empty((even1.shape[1], LANES))
+        before = np.empty((even1.shape[1], LANES), even1.dtype)
         for q in range(even2.shape[0]):
             _block(
                 *(share, sign, even1[i], odd1[i], d_even1[i], d_odd1[i]),
@@ -67,7 +67,7 @@ def _products(share, sign, even1, odd1, d_even1, d_odd1, even2, odd2, a, c, oute
 def _lanes(rows: Array) -> Array:
     """Rows (M, p) in blocks (ceil(M / LANES), p, LANES), filled up with zeros."""
     blocks = -(-len(rows) // LANES)
-    filled = np.zeros((blocks * LANES, rows.shape[1]))
+    filled = np.zeros((blocks * LANES, rows.shape[1]), rows.dtype)
     filled[: len(rows)] = rows
     return np.ascontiguousarray(filled.reshape(blocks, LANES, -1).transpose(0, 2, 1))
 
@@ -84,7 +84,7 @@ class Averages(ABC):
         Parameters
         ----------
         targets, sources : (N, d + 1) and (M, d + 1) arrays
-            Inner weights, with the bias last.
+            Inner weights, with the bias last; all arrays have one precision.
         target_weights : (N, k) array
             Outer weights a_i.
         source_weights : (M, k) array
@@ -123,7 +123,7 @@ class _Products(Averages):
         even, odd, _, _ = self._parts(sources)
         theirs = _lanes(even), _lanes(odd)
         weights = np.ascontiguousarray(target_weights), _lanes(source_weights)
-        outer, inner = np.zeros(target_weights.shape), np.zeros(targets.shape)
+        outer, inner = np.zeros_like(target_weights), np.zeros_like(targets)
         for sign, share in zip((1.0, -1.0), self.shares, strict=True):
             if share:
                 _products(share, sign, *parts, *theirs, *weights, outer, inner)
@@ -188,7 +188,7 @@ class _Linear(Averages):
             return targets @ total, target_weights @ total.T
 
     def with_parity(self, targets: Array, support: list[int]) -> tuple[Array, Array]:
-        value, slope = np.zeros(len(targets)), np.zeros_like(targets)
+        value, slope = np.zeros(len(targets), targets.dtype), np.zeros_like(targets)
         if len(support) == 1:
             value += targets[:, support[0]]
             slope[:, support] = 1.0
@@ -205,7 +205,7 @@ class _Quadratic(Averages):
     def interact(
         self, targets: Array, target_weights: Array, sources: Array, source_weights: Array
     ) -> tuple[Array, Array]:
-        outer, inner = np.empty(target_weights.shape), np.zeros(targets.shape)
+        outer, inner = np.empty_like(target_weights), np.zeros_like(targets)
         size = np.einsum("ij,ij->i", targets, targets)
         with single_threaded():
             for k, c in enumerate(source_weights.T):
@@ -218,7 +218,7 @@ class _Quadratic(Averages):
         return outer, inner
 
     def with_parity(self, targets: Array, support: list[int]) -> tuple[Array, Array]:
-        value, slope = np.zeros(len(targets)), np.zeros_like(targets)
+        value, slope = np.zeros(len(targets), targets.dtype), np.zeros_like(targets)
         if len(support) <= 2:
             # One coordinate alone is correlated with its product with the bias.
             p, q = (*support, targets.shape[1] - 1)[:2]

@@ -1,130 +1,179 @@
 """One layer of neurons on finite data: the output, and what pulls on each neuron.
 
-Samples are cut in blocks for the forward pass and neurons in blocks for the backward pass; each
-block is one iteration of a parallel loop that owns what it writes and sums in a fixed order.
-Matrix products inside a block run on one BLAS thread. So results do not depend on how many
-threads there are, and memory beyond the outputs is a few tiles per thread: the backward pass
-evaluates the pre-activations again, which costs less than writing and reading them all.
+The output of a sample needs all neurons, and the pull on a neuron all samples; so data go through
+in panels. The outputs of a panel are computed, a callback turns them into residuals, and the
+panel pulls on the neurons, with what its first pass has kept. Memory beyond the results is that
+of one panel, however much data there is, and nothing is computed twice.
 """
 
 from __future__ import annotations
 
-import functools
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from meanfield.arrays import Array
+from meanfield.errors import require
+from meanfield.kernels import layer_tiles
 from meanfield.kernels.blas import single_threaded
-from meanfield.kernels.compile import jit, prange
+from meanfield.kernels.precision import in_precision
 
-SAMPLES = 64
-NEURONS = 64
+Path = Literal["values", "signs", "sign loops"]
+Residual = Callable[[slice, Array], Array]
 
-
-@functools.cache
-def _compiled(evaluate: Any) -> tuple[Any, Any]:
-    @jit
-    def transform(p, z, slope):
-        for i in range(z.shape[0]):
-            for j in range(z.shape[1]):
-                z[i, j], slope[i, j] = evaluate(p, z[i, j])
-
-    @jit
-    def tile(p, x, w, b, z, slope):
-        np.dot(x, w.T, z)
-        for i in range(z.shape[0]):
-            for j in range(z.shape[1]):
-                z[i, j] += b[j]
-        transform(p, z, slope)
-
-    @jit
-    def forward_block(p, x, w, b, c, f):
-        part = np.empty_like(f)
-        for j in range(0, w.shape[0], NEURONS):
-            stop = min(w.shape[0], j + NEURONS)
-            z = np.empty((x.shape[0], stop - j))
-            slope = np.empty_like(z)
-            tile(p, x, w[j:stop], b[j:stop], z, slope)
-            np.dot(z, c[j:stop], part)
-            f += part
-
-    @jit(parallel=True)
-    def forward(p, x, w, b, c, f):
-        for block in prange((x.shape[0] + SAMPLES - 1) // SAMPLES):
-            i = np.int64(block) * SAMPLES
-            stop = min(x.shape[0], i + SAMPLES)
-            forward_block(p, x[i:stop], w, b, c, f[i:stop])
-
-    @jit
-    def backward_block(p, x, w, b, a, g, outer, inner, bias):
-        part_outer = np.empty_like(outer)
-        part_inner = np.empty_like(inner)
-        for i in range(0, x.shape[0], SAMPLES):
-            stop = min(x.shape[0], i + SAMPLES)
-            z = np.empty((stop - i, w.shape[0]))
-            slope = np.empty_like(z)
-            tile(p, x[i:stop], w, b, z, slope)
-            np.dot(z.T, g[i:stop], part_outer)
-            outer += part_outer
-            np.dot(g[i:stop], a.T, z)
-            for r in range(z.shape[0]):
-                for j in range(z.shape[1]):
-                    z[r, j] *= slope[r, j]
-                    bias[j] += z[r, j]
-            np.dot(z.T, x[i:stop], part_inner)
-            inner += part_inner
-
-    @jit(parallel=True)
-    def backward(p, x, w, b, a, g, outer, inner, bias):
-        for block in prange((w.shape[0] + NEURONS - 1) // NEURONS):
-            j = np.int64(block) * NEURONS
-            stop = min(w.shape[0], j + NEURONS)
-            backward_block(
-                *(p, x, w[j:stop], b[j:stop], a[j:stop], g),
-                *(outer[j:stop], inner[j:stop], bias[j:stop]),
-            )
-
-    return forward, backward
+# Up to so many coordinates, loops beat matrix products: ReLU, n = 2,000, N = 10,000, one thread,
+# takes 4 ms at d = 2 (tiles: 10), 14 at d = 10 (17; 30 where OpenBLAS has no AVX-512), and as
+# long as tiles at d = 16.
+LOOPS = 12
+# OpenBLAS multiplies small matrices without copying them, up to so many multiplications: at
+# d = 100 in 96 x 96 tiles with 120 GF/s, where larger tiles reach 90. Below 64 samples per tile
+# the pass over its elements suffers.
+SMALL, NEURONS, LEAST_SAMPLES = 1_000_000, 96, 64
+MOST_SAMPLES = 240  # not a power of two: its rows would compete for the same lines of the cache
+LARGE = (128, 240)
+# Runs of neurons, each the work of one thread at a time: 1, 2, 3, 4, 6, 8, 12 or 24 threads
+# divide them evenly.
+LANES = 24
+# What a panel keeps should stay in the last cache if the weights do; else panels are as large as
+# can be, as each of them reads all weights.
+CACHE, LIMIT = 24 << 20, 256 << 20
 
 
-def forward(activation: Any, x: Array, w: Array, b: Array, c: Array) -> Array:
+@dataclass(frozen=True)
+class Choice:
+    """How a layer is computed.
+
+    Attributes
+    ----------
+    path : {"values", "signs", "sign loops"}
+        Kind of tiles; see `meanfield.kernels.layer_tiles`.
+    why : str
+    neurons, samples : int
+        Size of a tile.
+    panel : int
+        How many samples go forward before they go backward.
+    """
+
+    path: Path
+    why: str
+    neurons: int
+    samples: int
+    panel: int
+
+
+def choose(
+    activation: Any,
+    samples: int,
+    dim: int,
+    neurons: int,
+    outputs: int,
+    dtype: Any,
+    path: Path | None = None,
+) -> Choice:
+    """How n samples of dimension d go through N neurons with k outputs.
+
+    The answer depends on nothing but the arguments, as other tiles are another order of sums. A
+    `path` that is given is taken.
+
+    Raises
+    ------
+    InvalidInput
+        If there is no such path, or it cannot take this layer.
+    """
+    two_slopes = activation.homogeneity == 1.0 and outputs == 1
+    possible = {
+        "sign loops": (two_slopes, f"one output, s(z) has two slopes, d ≤ {LOOPS}"),
+        "signs": (two_slopes, f"one output, s(z) has two slopes, d > {LOOPS}"),
+        "values": (True, "more than one output" if outputs > 1 else "s(z) of any shape"),
+    }
+    if path is None:
+        path = ("sign loops" if dim <= LOOPS else "signs") if two_slopes else "values"
+        why = possible[path][1]
+    else:
+        fits = [name for name in get_args(Path) if possible[name][0]]
+        require(path in fits, "path", path, f"one of {', '.join(fits)}")
+        why = "given"
+    rows, columns = _tile(path, dim)
+    # As many blocks of neurons in each lane, all of one size.
+    blocks = LANES * max(1, -(-neurons // (LANES * rows)))
+    rows = 8 * max(1, -(-neurons // (8 * blocks)))
+    itemsize = np.dtype(dtype).itemsize
+    width = neurons * (itemsize if path == "values" else 1) + (dim + LANES * outputs) * itemsize
+    columns = max(1, min(columns, LIMIT // width))
+    budget = CACHE if neurons * dim * itemsize < CACHE else LIMIT
+    blocks = max(1, -(-samples // columns))
+    panels = -(-blocks // max(1, budget // (width * columns)))
+    return Choice(path, why, rows, columns, columns * -(-blocks // panels))
+
+
+def _tile(path: Path, dim: int) -> tuple[int, int]:
+    """Neurons and samples of a tile."""
+    if path == "sign loops":
+        return NEURONS, layer_tiles.STRIDE
+    samples = SMALL // (NEURONS * dim) // 8 * 8
+    return (NEURONS, min(samples, MOST_SAMPLES)) if samples >= LEAST_SAMPLES else LARGE
+
+
+def forward(
+    activation: Any, x: Array, w: Array, b: Array, c: Array, *, path: Path | None = None
+) -> Array:
     """Outputs ``f(x) = sum_i c_i s(<w_i, x> + b_i)``.
 
     Parameters
     ----------
     activation : Activation
     x : (n, d) array
-        Inputs.
+        Inputs; rows of a larger array are not copied. All arrays are float64, or all float32,
+        and so is the result.
     w, b : (N, d) and (N,) arrays
         Inner weights and biases.
     c : (N, k) array
         Outer weights times masses, m_i a_i.
+    path : str, optional
+        Instead of the one that `choose` finds best.
 
     Returns
     -------
     (n, k) array
+
+    Raises
+    ------
+    InvalidInput
+        If shapes or precisions do not fit together.
     """
-    f = np.zeros((len(x), c.shape[1]))
-    run, _ = _compiled(activation.evaluate)
+    layer = _Layer(activation, x, w, b, c, path)
+    f = np.empty((len(x), c.shape[1]), x.dtype)
     with single_threaded():
-        run(activation.parameters, x, w, b, np.ascontiguousarray(c), f)
+        for rows in layer.panels():
+            f[rows] = layer.forward(rows, keep=False)
     return f
 
 
-def backward(
-    activation: Any, x: Array, w: Array, b: Array, a: Array, g: Array
+def pull(
+    activation: Any,
+    x: Array,
+    w: Array,
+    b: Array,
+    c: Array,
+    a: Array,
+    residual: Residual,
+    *,
+    path: Path | None = None,
 ) -> tuple[Array, Array, Array]:
-    """What residuals do to each neuron.
+    """What the loss of the outputs does to each neuron.
 
     Parameters
     ----------
-    activation, x, w, b
+    activation, x, w, b, c, path
         As in `forward`.
     a : (N, k) array
         Outer weights, without masses.
-    g : (n, k) array
-        Weight of each sample times the derivative of its loss in f.
+    residual : callable
+        ``residual(rows, f)``, called for one slice of the samples after the other, with their
+        outputs (m, k), returns g (m, k): the weight of each sample times the derivative of its
+        loss in f.
 
     Returns
     -------
@@ -134,10 +183,102 @@ def backward(
         ``sum_x <g(x), a_i> s'(z_i(x)) x``.
     bias : (N,) array
         ``sum_x <g(x), a_i> s'(z_i(x))``.
+
+    Raises
+    ------
+    InvalidInput
+        If shapes or precisions do not fit together.
     """
-    outer, inner, bias = np.zeros_like(a), np.zeros_like(w), np.zeros(len(w))
-    _, run = _compiled(activation.evaluate)
-    arrays = np.ascontiguousarray(a), np.ascontiguousarray(g)
+    layer = _Layer(activation, x, w, b, c, path)
+    _require_shape("a", a, c.shape, x.dtype)
+    a = np.ascontiguousarray(a)
+    out = np.zeros(c.shape, x.dtype), np.zeros(w.shape, x.dtype), np.zeros(len(w), x.dtype)
     with single_threaded():
-        run(activation.parameters, x, w, b, *arrays, outer, inner, bias)
-    return outer, inner, bias
+        for rows in layer.panels():
+            f = layer.forward(rows, keep=True)
+            g = residual(rows, f)
+            _require_shape("g", g, f.shape, x.dtype)
+            layer.backward(rows, a, np.ascontiguousarray(g), out)
+    return out
+
+
+def backward(
+    activation: Any,
+    x: Array,
+    w: Array,
+    b: Array,
+    a: Array,
+    g: Array,
+    *,
+    path: Path | None = None,
+) -> tuple[Array, Array, Array]:
+    """`pull` by residuals g (n, k) that do not depend on the outputs."""
+    return pull(activation, x, w, b, a, a, lambda rows, _: g[rows], path=path)
+
+
+class _Layer:
+    """The arrays of a layer, and what a panel keeps between its two passes."""
+
+    def __init__(
+        self, activation: Any, x: Array, w: Array, b: Array, c: Array, path: Path | None
+    ) -> None:
+        precision = x.dtype in (np.float64, np.float32)
+        require(precision, "x.dtype", x.dtype, "float64 or float32")
+        require(x.ndim == 2 and x.shape[1] > 0, "x", x.shape, "an array (n, d)")
+        require(c.ndim == 2 and c.shape[1] > 0, "c", c.shape, "an array (N, k)")
+        count, dim, outputs = len(c), x.shape[1], c.shape[1]
+        _require_shape("w", w, (count, dim), x.dtype)
+        _require_shape("b", b, (count,), x.dtype)
+        _require_shape("c", c, (count, outputs), x.dtype)
+        choice = choose(activation, len(x), dim, count, outputs, x.dtype, path)
+        real: Any = x.dtype.type
+        parameters = activation.parameters
+        if choice.path == "values":
+            kind = layer_tiles.values(in_precision(activation.evaluate, real), outputs == 1)
+        else:
+            loops = choice.path == "sign loops"
+            kind = layer_tiles.sign_loops(dim + dim % 2, real) if loops else layer_tiles.signs()
+            parameters = activation.slope([-1.0, 1.0])
+        self._parameters = tuple(map(real, parameters))
+        self._forward, self._backward = layer_tiles.passes(kind)
+        self._x = x
+        self._w, self._b, self._c = map(np.ascontiguousarray, (w, b, c))
+        self._choice = choice
+        self._blocks = -(-count // choice.neurons)
+        self._each = max(1, -(-self._blocks // LANES))
+        self._xt = np.empty(choice.panel * dim, real)
+        self._kept = np.empty((0, 0, 0), real if choice.path == "values" else np.uint8)
+
+    def panels(self) -> Iterator[slice]:
+        """The samples, panel by panel."""
+        for start in range(0, len(self._x), self._choice.panel):
+            yield slice(start, min(start + self._choice.panel, len(self._x)))
+
+    def forward(self, rows: slice, keep: bool) -> Array:
+        """Outputs (m, k) of a panel; keeps what `backward` needs."""
+        x, choice = np.ascontiguousarray(self._x[rows]), self._choice
+        if keep and not self._kept.size:
+            shape = (self._blocks, -(-len(x) // choice.samples), choice.neurons * choice.samples)
+            self._kept = np.empty(shape, self._kept.dtype)
+        lanes = -(-self._blocks // self._each)
+        parts = np.empty((lanes, self._c.shape[1], len(x)), x.dtype)
+        layer_tiles.pack(x, choice.samples, self._xt)
+        self._forward(
+            *(self._parameters, self._xt, self._w, self._b, self._c, len(x)),
+            *(choice.neurons, choice.samples, self._each, self._kept, parts),
+        )
+        return np.ascontiguousarray(parts.sum(axis=0).T)
+
+    def backward(self, rows: slice, a: Array, g: Array, out: tuple[Array, Array, Array]) -> None:
+        """Add what the panel that went forward last pulls."""
+        x, choice = np.ascontiguousarray(self._x[rows]), self._choice
+        self._backward(
+            *(self._parameters, x, self._xt, self._w, self._b, a, g),
+            *(choice.neurons, choice.samples, self._each, self._kept),
+            *(rows.stop == len(self._x), out),
+        )
+
+
+def _require_shape(key: str, array: Array, shape: tuple[int, ...], dtype: Any) -> None:
+    require(array.shape == shape, key, array.shape, f"the shape {shape}")
+    require(array.dtype == dtype, f"{key}.dtype", array.dtype, f"{dtype}, as that of x")

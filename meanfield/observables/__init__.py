@@ -1,7 +1,7 @@
 """Observables: what one looks at while an energy descends."""
 
 from meanfield.observables.base import Observable, Observe, View, observables
-from meanfield.observables.energy import Dissipation, Energy, FreeEnergy
+from meanfield.observables.energy import Dissipation, Energy, FreeEnergy, PairsError
 from meanfield.observables.metrics import Accuracy, SampledRisk, TestRisk
 from meanfield.observables.moments import Moments, Speed
 from meanfield.observables.neurons import (
@@ -24,6 +24,7 @@ __all__ = [
     "Moments",
     "Observable",
     "Observe",
+    "PairsError",
     "PathNorm",
     "SampledRisk",
     "Speed",

@@ -37,16 +37,19 @@ class View:
     flow : Flow
     start : Ensemble
         The state at step 0.
+    known : Evaluation, optional
+        The driving energy here, where it has been evaluated already.
     """
 
     ensemble: Ensemble
     flow: Flow
     start: Ensemble
+    known: Evaluation | None = None
 
     @cached_property
     def evaluation(self) -> Evaluation:
         """The driving energy here; evaluated once, for the scheme and all observables."""
-        return self.flow.driving.evaluate(self.ensemble)
+        return self.known or self.flow.driving.evaluate(self.ensemble)
 
     @property
     def risk(self) -> Risk:

@@ -35,6 +35,19 @@ class FreeEnergy(Observable):
         return {"entropy": entropy, "free_energy": free}
 
 
+@observables.register("pairs-error")
+class PairsError(Observable):
+    """``pairs_error_potential``, ``pairs_error_gradient``: how far a fast sum may be off.
+
+    Zero for the exact sum; a bound or a standard error, as the ``pairs`` of the risk says, of the
+    derivatives of the first variation in the outer weights and in the inner weights, |a| = 1.
+    """
+
+    def __call__(self, view: View) -> Mapping[str, ArrayLike]:
+        potential, gradient = view.risk.pairs_error(view.ensemble)
+        return {"pairs_error_potential": potential, "pairs_error_gradient": gradient}
+
+
 @observables.register("dissipation")
 class Dissipation(Observable):
     """``dissipation`` = ∫ <∇F', M ∇F'> dρ of the driving energy; without noise it is -dF/dt."""

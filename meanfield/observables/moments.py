@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
-import numpy as np
 from numpy.typing import ArrayLike
 
+from meanfield.kernels import reductions
 from meanfield.observables.base import Observable, View, observables
 
 
@@ -18,7 +19,7 @@ class Moments(Observable):
         ensemble = view.ensemble
         return {
             "mean": ensemble.mean(ensemble.position),
-            "second_moment": ensemble.mean(ensemble.position**2),
+            "second_moment": reductions.second_moment(ensemble.position, ensemble.mass),
         }
 
 
@@ -28,4 +29,4 @@ class Speed(Observable):
 
     def __call__(self, view: View) -> Mapping[str, ArrayLike]:
         velocity = view.flow.velocity(view.ensemble, view.evaluation)
-        return {"speed": np.sqrt(view.ensemble.mean((velocity**2).sum(axis=1)))}
+        return {"speed": math.sqrt(reductions.pairing(velocity, velocity, view.ensemble.mass))}

@@ -11,6 +11,7 @@ from meanfield.arrays import Array
 from meanfield.data import LabelledLaw
 from meanfield.ensemble import Ensemble
 from meanfield.errors import Unsupported, require
+from meanfield.kernels import reductions
 from meanfield.observables.base import Observable, View, observables
 
 
@@ -36,9 +37,10 @@ class EffectiveNeurons(Observable):
     """``effective_neurons`` = (Σ c_i)²/Σ c_i², c_i = m_i |a_i|·|(w_i, b_i)|; at most N."""
 
     def __call__(self, view: View) -> Mapping[str, ArrayLike]:
-        share = view.ensemble.mass * strength(view.ensemble)
-        square = np.sum(share**2)
-        return {"effective_neurons": np.sum(share) ** 2 / square if square > 0 else 0.0}
+        mass, each = view.ensemble.mass, strength(view.ensemble)
+        square = reductions.second_moment(each, mass**2)
+        total = reductions.mean(each, mass)
+        return {"effective_neurons": total**2 / square if square > 0 else 0.0}
 
 
 @observables.register("balance")
@@ -69,11 +71,13 @@ class DeadNeurons(Observable):
         alive = np.zeros(len(view.ensemble), dtype=bool)
         for first in range(0, len(x), 256):
             alive |= np.any(network.activation(x[first : first + 256] @ w.T + b) != 0, axis=0)
-        return {"dead_neurons": float(view.ensemble.mass[~alive].sum())}
+        return {"dead_neurons": view.ensemble.mean(~alive)}
 
 
 def _balance(ensemble: Ensemble) -> Array:
     blocks = ensemble.layout.blocks
     require({"a", "w"} <= set(blocks), "blocks", tuple(blocks), "neurons with a and w")
     a = ensemble.position[:, ensemble.layout.columns("a")]
-    return (a**2).sum(axis=1) - (ensemble.position[:, a.shape[1] :] ** 2).sum(axis=1)
+    inner = ensemble.position[:, a.shape[1] :]
+    # A difference of squares loses digits: in double precision.
+    return np.square(a, dtype=float).sum(axis=1) - np.square(inner, dtype=float).sum(axis=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import time
@@ -32,12 +33,15 @@ def provenance(seeds: list[int]) -> dict[str, Any]:
         "threads": compiling.threads(),
         "jit": not compiling.DISABLED,
     }
-    for package in PACKAGES:
-        try:
-            found[f"version_{package}"] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[f"version_{package}"] = "not installed"
-    return found
+    return found | {f"version_{package}": _version(package) for package in PACKAGES}
+
+
+@functools.cache
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def now() -> str:

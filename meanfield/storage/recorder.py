@@ -3,7 +3,8 @@
 Layout (schema version 1), names after H5MD::
 
     /                     attributes: format, schema_version, status, stop_reason, …
-    /frames               position (time, particle, coordinate), mass (time, particle), time, step
+    /frames               position (time, particle, coordinate) in the precision of the run,
+                          mass (time, particle), time, step
     /observables          one series per name over ``time``; a series with a schedule of its own
                           has its own axis ``time_<name>``
     /state                where it ended: position, mass, and attributes time, step
@@ -26,9 +27,9 @@ from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
-from meanfield.arrays import Array
+from meanfield.arrays import Array, as_floats
 from meanfield.ensemble import Ensemble, Layout
 from meanfield.errors import FileProblem
 from meanfield.schedules import Grid
@@ -117,6 +118,7 @@ class Recorder:
         if len(plan.seeds) > 1:
             for group in ("frames", "observables", "state"):
                 self._scale(group, "seed", list(plan.seeds))
+        self._series: dict[tuple[str, str], h5py.Dataset] = {}
         self._reached: dict[str, int] = {}
         self._waiting: dict[tuple[int, str, str], tuple[int, list[Array]]] = {}
 
@@ -145,13 +147,14 @@ class Recorder:
             target.create_dataset(name, data=data, dtype=kind).make_scale(name)
         return target[name]
 
-    def _series(
-        self, group: str, name: str, dims: Sequence[str], shape: Sequence[int]
+    def _dataset(
+        self, group: str, name: str, dims: Sequence[str], shape: Sequence[int], dtype: DTypeLike
     ) -> h5py.Dataset:
         """The dataset of a series, made when its first value arrives."""
+        known = self._series.get((group, name))
+        if known is not None:
+            return known
         target = self.file[group]
-        if name in target:
-            return target[name]
         many = len(self.plan.seeds) > 1
         dims = (*(["seed"] if many else []), *dims)
         shape = (*([len(self.plan.seeds)] if many else []), *shape)
@@ -169,7 +172,7 @@ class Recorder:
             settings["chunks"] = tuple(
                 1 if one else max(1, n) for one, n in zip(single, shape, strict=True)
             )
-        dataset = target.create_dataset(name, shape, dtype="f8", fillvalue=np.nan, **settings)
+        dataset = target.create_dataset(name, shape, dtype, fillvalue=np.nan, **settings)
         for i, dim in enumerate(dims):
             if dim == "particle":
                 scale = self._scale(group, dim, lambda n=shape[i]: np.arange(n))
@@ -178,24 +181,26 @@ class Recorder:
             else:
                 scale = target[dim]
             dataset.dims[i].attach_scale(scale)
+        self._series[group, name] = dataset
         return dataset
 
     def _put(
         self, group: str, name: str, replica: int, dims: Sequence[str], value: ArrayLike
     ) -> None:
         """Write a value that has no time axis."""
-        array = np.asarray(value, dtype=float)
-        dataset = self._series(group, name, dims, array.shape)
+        array = as_floats(value)
+        dataset = self._dataset(group, name, dims, array.shape, array.dtype)
         dataset[(replica,) if len(self.plan.seeds) > 1 else ()] = array
 
     def _put_rows(
         self, group: str, name: str, replica: int, dims: Sequence[str], first: int, rows: ArrayLike
     ) -> None:
         """Write consecutive rows of a series, from row `first` of its time axis on."""
-        array = np.asarray(rows, dtype=float)
+        array = as_floats(rows)
         stop = first + len(array)
-        length = len(self.file[group][dims[0]])
-        dataset = self._series(group, name, dims, (length, *array.shape[1:]))
+        steps = self.plan.frames if group == "frames" else self.plan.axes[dims[0]]
+        shape = (len(steps), *array.shape[1:])
+        dataset = self._dataset(group, name, dims, shape, array.dtype)
         span = slice(first, stop)
         dataset[(replica, span) if len(self.plan.seeds) > 1 else span] = array
         key = f"{group}/{dims[0]}"

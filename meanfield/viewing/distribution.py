@@ -87,6 +87,7 @@ def distribution(
 
 def draw(projection: Projection, frames: Sequence[Ensemble], axes: Sequence[Axes]) -> list[Axes]:
     """Draw frames: a density into one or several axes, a plane into one for each frame."""
+    frames = [frame.astype("float64") for frame in frames]  # limits and norms near its ends
     points = [projection.points(frame) for frame in frames]
     limits = common_limits(points, projection)
     used = list(axes[: len(frames)])

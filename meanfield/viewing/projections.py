@@ -50,6 +50,7 @@ def projections(start: Ensemble, end: Ensemble) -> dict[str, Projection]:
     """
     layout = start.layout
     moving = moving_columns(start, end)
+    end = end.astype("float64")
     if len(moving) == 1:
         found = [_columns("density", layout, moving)]
     elif {"a", "w"} <= set(layout.blocks):
