@@ -1,8 +1,8 @@
-# Two commands on a fresh machine: `make demo` and `make test`.
+# Three commands on a fresh machine: `make demo`, `make test` and `make bench`.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types tests test-minimum clean
+.PHONY: demo test lint types tests test-minimum bench clean
 
 demo: .venv/installed
 	$(BIN)/meanfield run breast-cancer --force -o breast-cancer.h5
@@ -28,6 +28,16 @@ test-minimum:
 		--editable ".[test]"
 	.venv-minimum/bin/pytest -n auto -W default
 
+# Ours and what one would use instead, with PyTorch, JAX and KeOps (which need g++). Hours become
+# minutes with BENCH="--only d=2", for instance; see `python -m benchmarks.run --help`.
+bench: .venv-bench/installed
+	.venv-bench/bin/python -m benchmarks.run $(BENCH)
+
+.venv-bench/installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --editable ".[bench]"
+	touch $@
+
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable ".[datasets]"
@@ -38,4 +48,4 @@ test-minimum:
 	touch $@
 
 clean:
-	rm -rf .venv .venv-minimum build *.egg-info
+	rm -rf .venv .venv-minimum .venv-bench build *.egg-info

@@ -1,0 +1,1 @@
+"""How fast the kernels are beside what one would use instead: see `benchmarks.run`."""

@@ -1,0 +1,1 @@
+"""What one would use instead: one file per library."""
