@@ -30,8 +30,9 @@ class Contender(Protocol):
     """One way to do the work.
 
     For each kind of work that it can do, a contender has a method of that name, which prepares
-    the inputs outside the clock and returns what the clock then times. Results come as a tuple of
-    arrays of the library's own type, in the order of `Work.expected`.
+    the inputs outside the clock and returns what the clock then times, or None at sizes that it is
+    not meant for. Results come as a tuple of arrays of the library's own type, in the order of
+    `Work.expected`.
 
     Attributes
     ----------
@@ -82,7 +83,7 @@ def prepare(contender: Contender, work: Work) -> Run | None:
     needed = contender.matrices * work.pairs * int(work.dtype[-2:]) // 8
     if needed > _memory() / 2:
         raise Absent(f"would need {needed / 1e9:.0f} GB")
-    run: Run = method(work)
+    run: Run | None = method(work)
     return run
 
 

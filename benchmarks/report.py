@@ -109,11 +109,12 @@ def draw(record: Found, target: Path) -> None:
                 axes.loglog(counts, seconds, ".", ms=4, lw=width, label=name, **look)
             axes.set(title=title, xlabel="neurons N")
         all_axes[0].set_ylabel("seconds per evaluation")
-        handles = {}
+        handles: dict[str, Any] = {}
         for axes in all_axes:
             handles.update(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
         ordered = [name for name in names if name in handles]
-        figure.legend([handles[n] for n in ordered], ordered, loc="outside right center")
+        lines = [handles[name] for name in ordered]
+        figure.legend(handles=lines, labels=ordered, loc="outside right center")
         files.save(figure, target)
 
 

@@ -100,9 +100,9 @@ def _enter(entries: Entries, name: str, contender: Contender, work: Work, expect
     except Absent as reason:
         entries.absent[name] = str(reason)
         return
-    except (RuntimeError, MemoryError, ValueError, TypeError, OSError) as error:
-        sentence = str(error).strip().partition("\n")[0]
-        entries.absent[name] = f"failed: {type(error).__name__}: {sentence}"
+    except (RuntimeError, MemoryError, ValueError, TypeError, OSError) as problem:
+        sentence = str(problem).strip().partition("\n")[0]
+        entries.absent[name] = f"failed: {type(problem).__name__}: {sentence}"
         return
     error = agreement(found, expected, work)
     del found

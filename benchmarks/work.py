@@ -7,6 +7,7 @@ formula and sharing no code with any contender: results are compared with it bef
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, NamedTuple
@@ -37,7 +38,7 @@ class Samples(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Work:
+class Work(ABC):
     """One computation at one size.
 
     Attributes
@@ -74,6 +75,10 @@ class Work:
     def compared(self) -> NDArray[np.intp]:
         """Targets of the definition."""
         return np.linspace(0, self.count - 1, min(COMPARED, self.count)).astype(int)
+
+    @abstractmethod
+    def expected(self) -> tuple[Array, ...]:
+        """What the definition says at the compared targets, one row for each."""
 
     def _cast(self, array: NDArray[np.float64]) -> Array:
         return np.ascontiguousarray(array, dtype=self.dtype)
@@ -189,9 +194,9 @@ class Empirical(Work):
             z = x @ w[i : i + 1000].T + b[i : i + 1000]
             f += _ACTIVATION[self.activation](z)[0] @ a[i : i + 1000] / self.count
         g = (f - y) / self.samples
-        i = self.compared
-        s, slope = _ACTIVATION[self.activation](x @ w[i].T + b[i])
-        pull = slope * (g @ a[i].T)
+        some = self.compared
+        s, slope = _ACTIVATION[self.activation](x @ w[some].T + b[some])
+        pull = slope * (g @ a[some].T)
         inner = (s.T @ g, pull.T @ x)
         return (*inner, pull.sum(axis=0)) if self.bias else inner
 

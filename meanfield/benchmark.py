@@ -48,8 +48,10 @@ class Case:
     dtype : {"float64", "float32"}
     choice : Choice
         Path and reason.
-    pairs, flops : int
-        Pairs that are summed over, and useful operations.
+    pairs : int
+        How many pairs are summed over.
+    flops : int or None
+        Operations of the matrix products in the definition; None where the path needs none.
     run : callable
         What is timed: results with one row for each target.
     define : callable
@@ -60,7 +62,7 @@ class Case:
     dtype: str
     choice: Choice
     pairs: int
-    flops: int
+    flops: int | None
     run: Callable[[], Results]
     define: Callable[[], Results]
 
@@ -74,7 +76,7 @@ class Finding:
     kernel, dtype, path, why : str
     milliseconds, nanoseconds_per_pair : float
         Of one evaluation; of one pair.
-    share_of_product : float
+    share_of_product : float or None
         Useful operations per second, as a fraction of those of a large matrix product.
     error, tolerance : float
         Relative to the largest entry of the result.
@@ -86,7 +88,7 @@ class Finding:
     why: str
     milliseconds: float
     nanoseconds_per_pair: float
-    share_of_product: float
+    share_of_product: float | None
     error: float
     tolerance: float
 
@@ -125,11 +127,12 @@ def cases(scale: float = 1.0) -> Iterator[Case]:
 
 def describe(finding: Finding) -> str:
     """A finding in one line, and its reason in another."""
+    share = "–" if finding.share_of_product is None else f"{finding.share_of_product:.0%}"
     verdict = "" if finding.right else f"  WRONG: more than {finding.tolerance:.0e}"
     return (
         f"{finding.kernel:<41} {finding.dtype}  {finding.path:<11}"
         f"{finding.milliseconds:9.2f} ms {finding.nanoseconds_per_pair:8.3f} ns/pair"
-        f"{finding.share_of_product:7.0%}  error {finding.error:.0e}{verdict}\n"
+        f"{share:>7}  error {finding.error:.0e}{verdict}\n"
         f"    {finding.why}"
     )
 
@@ -160,12 +163,13 @@ def _population(activation: str, dim: int, count: int, dtype: str) -> Case:
     def both(found: tuple[Array, Array, Array]) -> Results:
         return found[0], found[2]  # without biases, their gradient is not computed
 
+    choice = population.choose(kind, seen, seen, 1)
     return Case(
         f"{activation} population, d={dim}, N={count:,}",
         dtype,
-        population.choose(kind, seen, seen, 1),
+        choice,
         count**2,
-        4 * count**2 * dim,
+        None if choice.path == "moments" else 4 * count**2 * dim,
         lambda: both(population.interact(kind, seen, a, seen, c)),
         lambda: both(definitions.population(kind, seen.some(some), a[some], seen, c)),
     )
@@ -242,7 +246,7 @@ def _examine(case: Case) -> Finding:
         case.choice.why,
         1e3 * seconds,
         1e9 * seconds / case.pairs,
-        case.flops / seconds / (2 * SIDE**3 / unit),
+        None if case.flops is None else case.flops / seconds / (2 * SIDE**3 / unit),
         error,
         TOLERANCE[case.dtype],
     )

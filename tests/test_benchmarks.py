@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -11,18 +12,21 @@ import pytest
 
 from benchmarks import contender, measure, report, row, rows, run
 from benchmarks.work import Attention, Empirical, Gaussian, Morse, Population
+from meanfield import benchmark, cli
 from meanfield.kernels.compile import DISABLED, set_threads, threads
 from tests.conftest import size
 
+# What peers say about themselves is no error of ours.
+pytestmark = pytest.mark.filterwarnings("default")
+
 N = size(120, 30)
 WORKS = [
-    *(
-        Population(N, d, dtype, activation, others)
-        for activation in ("relu", "erf")
-        for d in (2, 7)
-        for dtype in ("float64", "float32")
-        for others in (False, True)
-    ),
+    Population(N, 2, activation="relu"),
+    Population(N, 7, activation="relu", others=True),
+    Population(N, 7, "float32", activation="relu"),
+    Population(N, 2, "float32", activation="erf"),
+    Population(N, 7, activation="erf"),
+    Population(N, 2, activation="erf", others=True),
     *(
         work
         for dtype in ("float64", "float32")
@@ -99,8 +103,10 @@ def test_who_is_wrong_is_named_and_not_timed(monkeypatch, work, says):
 
 
 def test_what_is_not_installed_is_named(monkeypatch):
-    for module in ("torch", "jax", "pykeops", "sisyphe"):
-        monkeypatch.setitem(sys.modules, module, None)
+    libraries = {"torch", "jax", "pykeops", "sisyphe"}
+    for module in libraries | set(sys.modules):
+        if module.partition(".")[0] in libraries:
+            monkeypatch.setitem(sys.modules, module, None)
     for path in contender.PEERS[1:]:
         monkeypatch.delitem(sys.modules, f"benchmarks.peers.{path.split('.')[0]}", raising=False)
     absent = {n: str(c) for n, c in contender.contenders(1) if isinstance(c, contender.Absent)}
@@ -212,6 +218,40 @@ def test_run_writes_tables_numbers_and_resumes(monkeypatch, tmp_path, capsys):
         arguments[1] = "--only=nothing at all"
     assert written["machine"]["cores"] >= 1
     assert written["versions"]["numpy"] == np.__version__
+
+
+def test_self_check_finds_every_kernel_right(monkeypatch):
+    monkeypatch.setattr(benchmark, "SAMPLE", 0.0)
+    found = list(benchmark.check(scale=0.01))
+    assert all(finding.right for finding in found), found
+    kernels = {finding.kernel.split(",")[0].split()[-1] for finding in found}
+    assert kernels >= {"population", "layer", "attention"}
+    assert {finding.dtype for finding in found} == {"float64", "float32"}
+    assert all(finding.milliseconds > 0 and finding.why for finding in found)
+
+
+def test_bench_prints_writes_and_fails_on_a_wrong_kernel(monkeypatch, tmp_path, capsys):
+    case = next(benchmark.cases(0.01))
+    monkeypatch.setattr(benchmark, "SAMPLE", 0.0)
+    target = tmp_path / "numbers.json"
+    command = ["meanfield", "bench", "--threads=1", "--json"]
+    for define, code in ((case.define, 0), (lambda: tuple(2 * x for x in case.define()), 1)):
+        wrong = dataclasses.replace(case, define=define)
+        monkeypatch.setattr(benchmark, "cases", lambda _scale, wrong=wrong: [wrong])
+        monkeypatch.setattr("sys.argv", [*command, str(target)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert (ended.value.code or 0) == code
+        printed = capsys.readouterr().out
+        assert case.title in printed
+        assert ("WRONG" in printed) == bool(code)
+        (finding,) = json.loads(target.read_text())["findings"]
+        assert finding["path"] == case.choice.path
+    monkeypatch.setattr("sys.argv", [*command, str(tmp_path / "nowhere" / "numbers.json")])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == cli.WRONG_INPUT
+    assert "cannot be written" in capsys.readouterr().err
 
 
 def test_a_row_that_fails_is_told(monkeypatch):

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.contender import Absent, Run
+from benchmarks.contender import Run
 from benchmarks.peers.torch_eager import TorchEager
 from benchmarks.work import Gaussian, Morse, Population
 
@@ -29,24 +29,29 @@ class TorchCompiled(TorchEager):
 
 
 class TorchFused:
+    """Takes part where it wins: at d=10 it is six times slower than with matrix products."""
+
     name = "torch.compile, fused"
     matrices = 0
 
     def __init__(self, threads: int) -> None:
         self._compiled = TorchCompiled(threads)
 
-    def population(self, work: Population) -> Run:
-        _require_few(work.d)
+    def population(self, work: Population) -> Run | None:
+        if work.d > FEW:
+            return None
         (a, w), (c, v) = (map(torch.from_numpy, pair) for pair in (work.targets, work.sources))
         function = {"relu": _relu, "erf": _erf}[work.activation]
         return self._compiled._timed(function, a, w, c / work.count, v)
 
-    def gaussian(self, work: Gaussian) -> Run:
-        _require_few(work.d)
+    def gaussian(self, work: Gaussian) -> Run | None:
+        if work.d > FEW:
+            return None
         return self._compiled._timed(_gaussian, *map(torch.from_numpy, work.inputs))
 
-    def morse(self, work: Morse) -> Run:
-        _require_few(work.d)
+    def morse(self, work: Morse) -> Run | None:
+        if work.d > FEW:
+            return None
         (ca, la), (cr, lr) = work.attraction, work.repulsion
 
         def force(x: Tensor) -> tuple[Tensor, ...]:
@@ -58,11 +63,6 @@ class TorchFused:
             return (torch.stack([(push * e).sum(1) for e in away], 1) / len(x),)
 
         return self._compiled._timed(force, torch.from_numpy(work.inputs))
-
-
-def _require_few(d: int) -> None:
-    if d > FEW:
-        raise Absent(f"loses beyond d={FEW}")
 
 
 def _products(x: Tensor, y: Tensor) -> Tensor:

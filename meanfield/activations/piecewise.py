@@ -118,7 +118,7 @@ def relu_mean(p, m, s):
 
 @jit
 def leaky_evaluate(p, t):
-    return (t, 1.0) if t > 0.0 else (p[0] * t, p[0])
+    return (t, 1.0) if t > 0.0 else ((p[0] * t, p[0]) if t <= 0.0 else (t, t))
 
 
 @jit
@@ -169,7 +169,7 @@ def ramp_evaluate(p, t):
     if t > stop:
         return high, 0.0
     rate = (high - low) / (stop - start)
-    return low + rate * (t - start), rate
+    return low + rate * (t - start), (rate if t <= stop else t)
 
 
 @jit

@@ -6,6 +6,8 @@ from abc import ABC
 from collections.abc import Mapping
 from typing import ClassVar
 
+import numpy as np
+
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble, Layout
 from meanfield.errors import InvalidInput, require_nonnegative
@@ -55,8 +57,10 @@ class Flow(ABC):
 
     def velocity(self, ensemble: Ensemble, evaluation: Evaluation) -> Array:
         """dθ/dt without the noise, (N, p): ``-M ∇F'``."""
-        gradient = evaluation.gradient
-        return -self.speeds(ensemble.layout).astype(gradient.dtype, copy=False) * gradient
+        gradient, speeds = evaluation.gradient, self.speeds(ensemble.layout)
+        if np.all(speeds == speeds[0]):  # one number is multiplied in a tenth of the time
+            return -float(speeds[0]) * gradient
+        return -speeds.astype(gradient.dtype, copy=False) * gradient
 
     def noise(self, layout: Layout) -> Array | None:
         """Standard deviation of the noise per square root of time, (p,); None: no noise."""

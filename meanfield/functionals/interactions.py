@@ -226,7 +226,7 @@ class FiniteRank(Summation):
             trial = min(2 * trial, largest)
             bounds = expansion.truncation(basis, neurons.seen, neurons.c, trial)
             within = np.flatnonzero(bounds[1:] <= self.tolerance * bounds[0])
-            if len(within) or not np.isfinite(bounds[0]):  # NaN stays NaN at any degree
+            if len(within) or not np.isfinite(bounds[0]):  # what is not finite stays so
                 return basis, int(within[0]) if len(within) else 0
             if trial == largest:
                 raise Unsupported(

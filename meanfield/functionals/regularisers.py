@@ -9,7 +9,7 @@ from abc import abstractmethod
 
 import numpy as np
 
-from meanfield.arrays import Array
+from meanfield.arrays import Array, dots
 from meanfield.ensemble import Ensemble
 from meanfield.errors import require
 from meanfield.functionals.base import Evaluation, Functional
@@ -46,7 +46,7 @@ class L2(Linear):
     def density(self, ensemble: Ensemble) -> tuple[Array, Array]:
         gradient = ensemble.position.copy()
         gradient[:, ~ensemble.layout.moving] = 0.0
-        return 0.5 * np.einsum("ip,ip->i", gradient, gradient), gradient
+        return 0.5 * dots(gradient, gradient), gradient
 
 
 class _OnNeurons(Linear):

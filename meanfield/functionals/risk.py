@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from meanfield.arrays import Array
+from meanfield.arrays import Array, dots
 from meanfield.data.finite import FiniteData
 from meanfield.data.laws import LabelledLaw, Stream
 from meanfield.ensemble import Ensemble
@@ -92,7 +92,7 @@ class Risk(Functional):
         gradient[:, k : k + d] = pull.inner
         if self.network.bias:
             gradient[:, -1] = pull.bias
-        variation = np.einsum("ik,ik->i", outer, pull.outer)
+        variation = dots(outer, pull.outer)
         return Evaluation(pull.value, variation, gradient, {self.name: pull.value})
 
     def pairs_error(self, ensemble: Ensemble) -> interactions.Error:

@@ -161,8 +161,11 @@ class Hermite(Basis):
         return np.sqrt(np.maximum(total - squares, 0.0) + ACCURACY * total)
 
     def _coefficients(self, m: Array, s: Array, degree: int) -> Array:
-        k = np.arange(degree + 1)
-        return self.activation.hermite(m, s, degree) * np.exp(-0.5 * gammaln(k + 1.0))
+        factors = np.exp(-0.5 * gammaln(np.arange(degree + 1) + 1.0))
+        with np.errstate(over="ignore", invalid="ignore"):
+            c = self.activation.hermite(m, s, degree) * factors
+        # 0 · inf is a coefficient without a number: left out, it is in the tail.
+        return np.where(np.isnan(c) & np.isfinite(m + s)[:, None], 0.0, c)
 
 
 def basis(activation: Any, dim: int, shifted: bool) -> Basis:

@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 # numba's np.dot calls SciPy's BLAS, which loads lazily: it must be there before it is controlled.
+import numpy as np
 import scipy.linalg.cython_blas  # noqa: F401
 from threadpoolctl import ThreadpoolController
+
+from meanfield.kernels.compile import jit
 
 _lock = threading.Lock()
 _limit = ExitStack()
@@ -40,3 +43,9 @@ def single_threaded() -> Iterator[None]:
             _inside -= 1
             if not _inside:
                 _limit.close()
+
+
+@jit
+def product(first, second, out):
+    """Write ``first @ second`` into ``out``: compiled once, not in every caller."""
+    np.dot(first, second, out)

@@ -87,6 +87,7 @@ def jit(
     *,
     parallel: bool = False,
     reorder: bool = False,
+    fuse: bool = False,
     inline: bool = False,
 ) -> Any:
     """Compile a kernel in nopython mode, cached on disk.
@@ -100,6 +101,8 @@ def jit(
         result does not depend on the number of threads.
     reorder : bool
         Let the compiler reorder and contract floating-point sums (never assume away NaN).
+    fuse : bool
+        Let it contract a product and a sum into one operation, and no more.
     inline : bool
         Put the machine code into every caller: a loop over calls does not become vectors.
 
@@ -109,10 +112,10 @@ def jit(
         The compiled kernel; the plain function when ``NUMBA_DISABLE_JIT=1``.
     """
     if function is None:
-        return functools.partial(jit, parallel=parallel, reorder=reorder, inline=inline)
+        return functools.partial(jit, parallel=parallel, reorder=reorder, fuse=fuse, inline=inline)
     options = dict(OPTIONS, parallel=parallel, nogil=True, forceinline=inline)
-    if reorder:
-        options["fastmath"] = set(REORDER)
+    # Always said: left out, numba takes it from whichever caller happens to compile first.
+    options["fastmath"] = set(REORDER) if reorder else {"contract"} if fuse else False
     if DISABLED:
         return function
     _name_apart(function, options)

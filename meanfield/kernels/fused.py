@@ -20,6 +20,12 @@ import numpy as np
 from meanfield.kernels import blocks
 from meanfield.kernels.compile import jit, prange
 
+# From this dimension on, rows go in fours through several loops: ReLU in float64 then takes 0.48 ns
+# per ordered pair at d = 3 against 0.59 in one loop, 0.75 at d = 8 against 1.0; at d = 2 0.41
+# against 0.37.
+GROUPED = 3
+ROWS = 4
+
 
 class Product:
     """u = ⟨x, y⟩; a source pulls along y, and is pulled along x."""
@@ -29,14 +35,14 @@ class Product:
     def invariant(last: int, size: int) -> Any:
         if last == 0:
 
-            @jit(inline=True)
+            @jit(inline=True, reorder=True)
             def evaluate(x, block, j):
                 return x[0] * block[j]
 
         else:
             rest = Product.invariant(last - 1, size)
 
-            @jit(inline=True)
+            @jit(inline=True, reorder=True)
             def evaluate(x, block, j):
                 return rest(x, block, j) + x[last] * block[last * size + j]
 
@@ -47,14 +53,14 @@ class Product:
     def add(last: int, size: int) -> Any:
         if last == 0:
 
-            @jit(inline=True)
+            @jit(inline=True, reorder=True)
             def evaluate(sums, pull, x, block, j):
                 return (sums[0] + pull * block[j],)
 
         else:
             rest = Product.add(last - 1, size)
 
-            @jit(inline=True)
+            @jit(inline=True, reorder=True)
             def evaluate(sums, pull, x, block, j):
                 return (
                     *rest(sums, pull, x, block, j),
@@ -69,14 +75,14 @@ class Product:
         """Add to the block's own sums, which begin at row ``start``."""
         if last == 0:
 
-            @jit(inline=True)
+            @jit(inline=True, reorder=True)
             def evaluate(block, j, pull, x):
                 block[start * size + j] += pull * x[0]
 
         else:
             rest = Product.give(last - 1, size, start)
 
-            @jit(inline=True)
+            @jit(inline=True, reorder=True)
             def evaluate(block, j, pull, x):
                 rest(block, j, pull, x)
                 block[(start + last) * size + j] += pull * x[last]
@@ -92,7 +98,7 @@ class Distance:
     def invariant(last: int, size: int) -> Any:
         if last == 0:
 
-            @jit(inline=True)
+            @jit(inline=True, reorder=True)
             def evaluate(x, block, j):
                 e = x[0] - block[j]
                 return e * e
@@ -100,7 +106,7 @@ class Distance:
         else:
             rest = Distance.invariant(last - 1, size)
 
-            @jit(inline=True)
+            @jit(inline=True, reorder=True)
             def evaluate(x, block, j):
                 e = x[last] - block[last * size + j]
                 return rest(x, block, j) + e * e
@@ -112,14 +118,14 @@ class Distance:
     def add(last: int, size: int) -> Any:
         if last == 0:
 
-            @jit(inline=True)
+            @jit(inline=True, reorder=True)
             def evaluate(sums, pull, x, block, j):
                 return (sums[0] + pull * (x[0] - block[j]),)
 
         else:
             rest = Distance.add(last - 1, size)
 
-            @jit(inline=True)
+            @jit(inline=True, reorder=True)
             def evaluate(sums, pull, x, block, j):
                 return (
                     *rest(sums, pull, x, block, j),
@@ -134,14 +140,14 @@ class Distance:
         """Add to the block's own sums, which begin at row ``start``."""
         if last == 0:
 
-            @jit(inline=True)
+            @jit(inline=True, reorder=True)
             def evaluate(block, j, pull, x):
                 block[start * size + j] += pull * (block[j] - x[0])
 
         else:
             rest = Distance.give(last - 1, size, start)
 
-            @jit(inline=True)
+            @jit(inline=True, reorder=True)
             def evaluate(block, j, pull, x):
                 rest(block, j, pull, x)
                 block[(start + last) * size + j] += pull * (block[last * size + j] - x[last])
@@ -154,18 +160,105 @@ def _coordinates(last: int, size: int) -> Any:
     """Coordinates of particle i of a block, as a tuple."""
     if last == 0:
 
-        @jit(inline=True)
+        @jit(inline=True, reorder=True)
         def evaluate(block, i):
             return (block[i],)
 
     else:
         rest = _coordinates(last - 1, size)
 
-        @jit(inline=True)
+        @jit(inline=True, reorder=True)
         def evaluate(block, i):
             return (*rest(block, i), block[last * size + i])
 
     return evaluate
+
+
+@functools.cache
+def _grouped(shape: Any, geometry: Any, dim: int, size: int, dtype: Any) -> Any:
+    """The mutual sums of four rows at a time, in four loops over the block.
+
+    One loop would need more registers than there are: in each of these, what stays is little.
+    """
+    coordinates = _coordinates(dim - 1, size)
+    invariant = geometry.invariant(dim - 1, size)
+    add = geometry.add(dim - 1, size)
+    give = geometry.give(dim - 1, size, dim + 1)
+    zero = dtype(0)
+    nothing = (zero,) * dim
+    c, sums_of_block = dim * size, (2 * dim + 1) * size
+    first = 2 * (dim + 1) * size
+    second, third, fourth = first + size, first + 2 * size, first + 3 * size
+
+    @jit(reorder=True)
+    def measure(x, block):
+        for j in range(size):
+            block[first + j] = invariant(x[0], block, j)
+            block[second + j] = invariant(x[1], block, j)
+            block[third + j] = invariant(x[2], block, j)
+            block[fourth + j] = invariant(x[3], block, j)
+
+    @jit(reorder=True)
+    def transform(p, own, block):
+        """φ' in place of u; sums of φ for the four rows, and for the block."""
+        s, t, u, v = zero, zero, zero, zero
+        for j in range(size):
+            value_s, block[first + j] = shape(p, block[first + j])
+            value_t, block[second + j] = shape(p, block[second + j])
+            value_u, block[third + j] = shape(p, block[third + j])
+            value_v, block[fourth + j] = shape(p, block[fourth + j])
+            s += block[c + j] * value_s
+            t += block[c + j] * value_t
+            u += block[c + j] * value_u
+            v += block[c + j] * value_v
+            block[sums_of_block + j] += (own[0] * value_s + own[1] * value_t) + (
+                own[2] * value_u + own[3] * value_v
+            )
+        return s, t, u, v
+
+    def receive(here, next_one):
+        @jit(reorder=True)
+        def two_rows(x, y, block):
+            sums, others = nothing, nothing
+            for j in range(size):
+                weight = block[c + j]
+                sums = add(sums, weight * block[here + j], x, block, j)
+                others = add(others, weight * block[next_one + j], y, block, j)
+            return sums, others
+
+        return two_rows
+
+    upper, lower = receive(first, second), receive(third, fourth)
+
+    @jit(reorder=True)
+    def give_back(x, own, block):
+        for j in range(size):
+            give(block, j, own[0] * block[first + j], x[0])
+            give(block, j, own[1] * block[second + j], x[1])
+            give(block, j, own[2] * block[third + j], x[2])
+            give(block, j, own[3] * block[fourth + j], x[3])
+
+    @jit
+    def exchange_rows(p, here, rows, block, at_here):
+        # Beyond the last row there are zeros, without weight.
+        for i in range(0, rows, ROWS):
+            x = (
+                coordinates(here, i),
+                coordinates(here, i + 1),
+                coordinates(here, i + 2),
+                coordinates(here, i + 3),
+            )
+            own = (here[c + i], here[c + i + 1], here[c + i + 2], here[c + i + 3])
+            measure(x, block)
+            totals = transform(p, own, block)
+            sums = (*upper(x[0], x[1], block), *lower(x[2], x[3], block))
+            give_back(x, own, block)
+            for r in range(ROWS):
+                at_here[c + i + r] += totals[r]
+                for k in range(dim):
+                    at_here[k * size + i + r] += sums[r][k]
+
+    return exchange_rows
 
 
 @functools.cache
@@ -175,6 +268,8 @@ def compiled(shape: Any, geometry: Any, dim: int, size: int, dtype: Any) -> Any:
     invariant = geometry.invariant(dim - 1, size)
     add = geometry.add(dim - 1, size)
     give = geometry.give(dim - 1, size, dim + 1)
+    exchange_rows = _grouped(shape, geometry, dim, size, dtype)
+    grouped = dim >= GROUPED
     zero = dtype(0)
     nothing = (zero,) * dim
     width = (dim + 1) * size
@@ -206,15 +301,18 @@ def compiled(shape: Any, geometry: Any, dim: int, size: int, dtype: Any) -> Any:
         for q in range(width):
             block[q] = there[q]
             block[width + q] = zero
-        for i in range(rows):
-            x = coordinates(here, i)
-            if mutual:
-                total, sums = exchange(p, x, here[dim * size + i], block)
-            else:
-                total, sums = receive(p, x, block)
-            for k in range(dim):
-                at_here[k * size + i] += sums[k]
-            at_here[dim * size + i] += total
+        if mutual and grouped:
+            exchange_rows(p, here, rows, block, at_here)
+        else:
+            for i in range(rows):
+                x = coordinates(here, i)
+                if mutual:
+                    total, sums = exchange(p, x, here[dim * size + i], block)
+                else:
+                    total, sums = receive(p, x, block)
+                for k in range(dim):
+                    at_here[k * size + i] += sums[k]
+                at_here[dim * size + i] += total
         if mutual:
             for q in range(width):
                 at_there[q] += block[width + q]
@@ -222,7 +320,7 @@ def compiled(shape: Any, geometry: Any, dim: int, size: int, dtype: Any) -> Any:
     @jit
     def run(p, targets, sources, symmetric, count, pairs, base, buffer):
         buffer[:] = zero
-        block = np.empty(2 * width, targets.dtype)
+        block = np.empty(2 * width + ROWS * size, targets.dtype)
         for unit in range(pairs.shape[0]):
             i, j = pairs[unit, 0], pairs[unit, 1]
             rows = min(size, count - i * size)

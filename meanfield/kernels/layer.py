@@ -18,7 +18,6 @@ from meanfield.arrays import Array
 from meanfield.errors import require
 from meanfield.kernels import layer_tiles
 from meanfield.kernels.blas import single_threaded
-from meanfield.kernels.precision import in_precision
 
 Path = Literal["values", "signs", "sign loops"]
 Residual = Callable[[slice, Array], Array]
@@ -234,20 +233,22 @@ class _Layer:
         real: Any = x.dtype.type
         parameters = activation.parameters
         if choice.path == "values":
-            kind = layer_tiles.values(in_precision(activation.evaluate, real), outputs == 1)
+            evaluate = activation.evaluate
+            self._tiles = layer_tiles.values(evaluate, len(parameters), outputs == 1, real)
         else:
             loops = choice.path == "sign loops"
-            kind = layer_tiles.sign_loops(dim + dim % 2, real) if loops else layer_tiles.signs()
+            self._tiles = (
+                layer_tiles.sign_loops(dim + dim % 2, real) if loops else layer_tiles.signs(real)
+            )
             parameters = activation.slope([-1.0, 1.0])
-        self._parameters = tuple(map(real, parameters))
-        self._forward, self._backward = layer_tiles.passes(kind)
+        self._parameters = np.array(parameters, real)
         self._x = x
         self._w, self._b, self._c = map(np.ascontiguousarray, (w, b, c))
         self._choice = choice
         self._blocks = -(-count // choice.neurons)
         self._each = max(1, -(-self._blocks // LANES))
         self._xt = np.empty(choice.panel * dim, real)
-        self._kept = np.empty((0, 0, 0), real if choice.path == "values" else np.uint8)
+        self._kept = np.empty((0, 0, 0), self._tiles.kept)
 
     def panels(self) -> Iterator[slice]:
         """The samples, panel by panel."""
@@ -263,8 +264,8 @@ class _Layer:
         lanes = -(-self._blocks // self._each)
         parts = np.empty((lanes, self._c.shape[1], len(x)), x.dtype)
         layer_tiles.pack(x, choice.samples, self._xt)
-        self._forward(
-            *(self._parameters, self._xt, self._w, self._b, self._c, len(x)),
+        layer_tiles.forward(
+            *(self._parameters, self._tiles.ahead, self._xt, self._w, self._b, self._c, len(x)),
             *(choice.neurons, choice.samples, self._each, self._kept, parts),
         )
         return np.ascontiguousarray(parts.sum(axis=0).T)
@@ -272,10 +273,20 @@ class _Layer:
     def backward(self, rows: slice, a: Array, g: Array, out: tuple[Array, Array, Array]) -> None:
         """Add what the panel that went forward last pulls."""
         x, choice = np.ascontiguousarray(self._x[rows]), self._choice
-        self._backward(
-            *(self._parameters, x, self._xt, self._w, self._b, a, g),
+        layer_tiles.backward(
+            *(
+                self._parameters,
+                self._tiles.back,
+                self._tiles.finish,
+                x,
+                self._xt,
+                self._w,
+                self._b,
+                a,
+                g,
+            ),
             *(choice.neurons, choice.samples, self._each, self._kept),
-            *(rows.stop == len(self._x), out),
+            *(rows.stop == len(self._x), *out),
         )
 
 

@@ -21,12 +21,16 @@ reads its weights, block of samples after block of samples, from its own cache.
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numba import from_dtype
 from numba.cpython.unsafe.tuple import tuple_setitem
+from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from meanfield.kernels.compile import DISABLED, jit, prange
+from meanfield.kernels.pointers import address, call
+from meanfield.kernels.precision import in_precision
 
 # Samples per block of `sign_loops`, where it must be a constant.
 STRIDE = 256
@@ -38,8 +42,14 @@ def _replaced(values: tuple[Any, ...], index: int, value: Any) -> tuple[Any, ...
     return (*values[:index], value, *values[index + 1 :])
 
 
-# A tuple with one entry changed. What is only ever changed so becomes registers.
+def _fixed(values: Any, count: int) -> tuple[Any, ...]:
+    return tuple(values[:count])
+
+
+# A tuple with one entry changed (what is only ever changed so becomes registers), and one of an
+# array of known size.
 replace: Any = _replaced if DISABLED else tuple_setitem
+fixed: Any = _fixed if DISABLED else to_fixed_tuple
 
 
 @jit
@@ -81,112 +91,133 @@ def pack(x, columns, xt):
         _transpose(x[start:stop], _part(xt[start * dim :], dim, stop - start))
 
 
-@functools.cache
-def passes(kind: Any) -> tuple[Any, Any]:
-    """The two passes over all tiles of one kind.
+@jit
+def _ahead_lane(p, ahead, xt, w, b, c, count, rows, columns, start, stop, kept, f):
+    dim = w.shape[1]
+    spare = np.empty(2 * rows * columns, w.dtype)
+    loose = np.empty(rows * columns, kept.dtype)
+    for j in range(_blocks(count, columns)):
+        first, last = j * columns, min(count, (j + 1) * columns)
+        part = _part(xt[first * dim :], dim, last - first)
+        total = np.zeros((c.shape[1], last - first), w.dtype)
+        for i in range(start, stop):
+            own = slice(i * rows, min(w.shape[0], (i + 1) * rows))
+            tile = kept[i, j] if kept.size else loose
+            tile = _part(tile, own.stop - own.start, last - first)
+            call(ahead, (p, part, w[own], b[own], c[own], tile, spare, total))
+        for q in range(total.shape[0]):
+            row, found = f[q], total[q]
+            for m in range(found.shape[0]):
+                row[first + m] = found[m]
 
-    Parameters
-    ----------
-    kind : tuple of compiled functions
-        ``ahead(p, xt, w, b, c, kept, spare, f)`` adds a block of neurons to the outputs (k, m) of
-        a block of samples; ``back(p, x, xt, w, a, g, kept, spare, outer, inner, bias)`` adds a
-        block of samples to what pulls on a block of neurons; ``finish(w, b, a, outer, inner,
-        bias)`` completes that.
-    """
-    ahead, back, finish = kind
 
-    @jit
-    def ahead_lane(p, xt, w, b, c, count, rows, columns, start, stop, kept, f):
-        dim = w.shape[1]
-        spare = np.empty(2 * rows * columns, w.dtype)
-        loose = np.empty(rows * columns, kept.dtype)
-        for j in range(_blocks(count, columns)):
-            first, last = j * columns, min(count, (j + 1) * columns)
-            part = _part(xt[first * dim :], dim, last - first)
-            total = np.zeros((c.shape[1], last - first), w.dtype)
-            for i in range(start, stop):
-                own = slice(i * rows, min(w.shape[0], (i + 1) * rows))
-                tile = kept[i, j] if kept.size else loose
-                tile = _part(tile, own.stop - own.start, last - first)
-                ahead(p, part, w[own], b[own], c[own], tile, spare, total)
-            for q in range(total.shape[0]):
-                row, found = f[q], total[q]
-                for m in range(found.shape[0]):
-                    row[first + m] = found[m]
-
-    @jit(parallel=True)
-    def forward(p, xt, w, b, c, count, rows, columns, each, kept, f):
-        blocks = _blocks(w.shape[0], rows)
-        for lane in prange(f.shape[0]):
-            start = np.int64(lane) * each
-            stop = min(blocks, start + each)
-            ahead_lane(p, xt, w, b, c, count, rows, columns, start, stop, kept, f[lane])
-
-    @jit
-    def back_lane(p, x, xt, w, b, a, g, rows, columns, start, stop, kept, last, out):
-        outer, inner, bias = out
-        count, dim = x.shape
-        spare = np.empty(2 * rows * columns, w.dtype)
-        for j in range(_blocks(count, columns)):
-            seen = slice(j * columns, min(count, (j + 1) * columns))
-            part = _part(xt[seen.start * dim :], dim, seen.stop - seen.start)
-            for i in range(start, stop):
-                own = slice(i * rows, min(w.shape[0], (i + 1) * rows))
-                tile = _part(kept[i, j], own.stop - own.start, seen.stop - seen.start)
-                back(
-                    *(p, x[seen], part, w[own], a[own], g[seen], tile, spare),
-                    *(outer[own], inner[own], bias[own]),
-                )
-        if last:
-            own = slice(start * rows, min(w.shape[0], stop * rows))
-            finish(w[own], b[own], a[own], outer[own], inner[own], bias[own])
-
-    @jit(parallel=True)
-    def backward(p, x, xt, w, b, a, g, rows, columns, each, kept, last, out):
-        blocks = _blocks(w.shape[0], rows)
-        for lane in prange(_blocks(blocks, each)):
-            start = np.int64(lane) * each
-            stop = min(blocks, start + each)
-            back_lane(p, x, xt, w, b, a, g, rows, columns, start, stop, kept, last, out)
-
-    return forward, backward
+@jit(parallel=True)
+def forward(p, ahead, xt, w, b, c, count, rows, columns, each, kept, f):
+    """Outputs of a panel: those of lane l, (k, n), are written to ``f[l]``."""
+    blocks = _blocks(w.shape[0], rows)
+    for lane in prange(f.shape[0]):
+        start = np.int64(lane) * each
+        stop = min(blocks, start + each)
+        _ahead_lane(p, ahead, xt, w, b, c, count, rows, columns, start, stop, kept, f[lane])
 
 
 @jit
-def _scale(a, inner, bias):
-    """What one output pulls on the inner weights is proportional to the outer weight."""
-    for i in range(a.shape[0]):
-        row, factor = inner[i], a[i, 0]
-        for q in range(row.shape[0]):
-            row[q] *= factor
-        bias[i] *= factor
+def _back_lane(
+    p, back, finish, x, xt, w, b, a, g, rows, columns, start, stop, kept, last, outer, inner, bias
+):
+    count, dim = x.shape
+    spare = np.empty(2 * rows * columns, w.dtype)
+    for j in range(_blocks(count, columns)):
+        seen = slice(j * columns, min(count, (j + 1) * columns))
+        width = seen.stop - seen.start
+        part = _part(xt[seen.start * dim :], dim, width)
+        for i in range(start, stop):
+            own = slice(i * rows, min(w.shape[0], (i + 1) * rows))
+            tile = _part(kept[i, j], own.stop - own.start, width)
+            operands = (p, x[seen], part, w[own], a[own], g[seen], tile, spare)
+            call(back, (*operands, outer[own], inner[own], bias[own]))
+    if last:
+        own = slice(start * rows, min(w.shape[0], stop * rows))
+        call(finish, (w[own], b[own], a[own], outer[own], inner[own], bias[own]))
+
+
+@jit(parallel=True)
+def backward(
+    p, back, finish, x, xt, w, b, a, g, rows, columns, each, kept, last, outer, inner, bias
+):
+    """Add to `outer`, `inner` and `bias` what a panel pulls; complete them if it is the last."""
+    blocks = _blocks(w.shape[0], rows)
+    for lane in prange(_blocks(blocks, each)):
+        start = np.int64(lane) * each
+        stop = min(blocks, start + each)
+        _back_lane(
+            *(p, back, finish, x, xt, w, b, a, g, rows, columns, start, stop),
+            *(kept, last, outer, inner, bias),
+        )
+
+
+class Tiles(NamedTuple):
+    """A kind of tiles, as the passes call it.
+
+    Attributes
+    ----------
+    ahead : address
+        ``ahead(p, xt, w, b, c, kept, spare, f)`` adds a block of neurons to the outputs (k, m) of
+        a block of samples.
+    back : address
+        ``back(p, x, xt, w, a, g, kept, spare, outer, inner, bias)`` adds a block of samples to
+        what pulls on a block of neurons.
+    finish : address
+        ``finish(w, b, a, outer, inner, bias)`` completes that.
+    kept : dtype
+        Of what `ahead` keeps for `back`.
+    """
+
+    ahead: Any
+    back: Any
+    finish: Any
+    kept: Any
+
+
+def _tiles(ahead: Any, back: Any, finish: Any, dtype: Any, kept: Any) -> Tiles:
+    real, bits = from_dtype(np.dtype(dtype)), from_dtype(np.dtype(kept))
+    vector, matrix, tile = real[::1], real[:, ::1], bits[:, ::1]
+    return Tiles(
+        address(ahead, (vector, matrix, matrix, vector, matrix, tile, vector, matrix)),
+        address(back, (vector, *(matrix,) * 5, tile, vector, matrix, matrix, vector)),
+        address(finish, (matrix, vector, matrix, matrix, matrix, vector)),
+        kept,
+    )
 
 
 @functools.cache
-def values(evaluate: Any, single: bool) -> tuple[Any, Any, Any]:
-    """Tiles of any activation; `single` for one output."""
-    return _one_output(evaluate) if single else _several_outputs(evaluate)
+def values(evaluate: Any, parameters: int, single: bool, dtype: Any) -> Tiles:
+    """Tiles of an activation with so many parameters; `single` for one output."""
+    evaluate = in_precision(evaluate, dtype)
+    factory = _one_output if single else _several_outputs
+    return _tiles(*factory(evaluate, parameters), dtype, kept=dtype)
 
 
-def _one_output(evaluate: Any) -> tuple[Any, Any, Any]:
+def _one_output(evaluate: Any, parameters: int) -> tuple[Any, Any, Any]:
     @jit(reorder=True)
     def ahead(p, xt, w, b, c, kept, spare, f):
+        constants, output = fixed(p, parameters), f[0]
         np.dot(w, xt, kept)
-        output = f[0]
         for i in range(kept.shape[0]):
             z, shift, weight = kept[i], b[i], c[i, 0]
             for j in range(z.shape[0]):
                 z[j] += shift
-                output[j] += weight * evaluate(p, z[j])[0]
+                output[j] += weight * evaluate(constants, z[j])[0]
 
     @jit(reorder=True)
     def back(p, x, xt, w, a, g, kept, spare, outer, inner, bias):
-        residual, tile = g.reshape(g.shape[0]), _part(spare, *kept.shape)
+        constants, residual = fixed(p, parameters), g.reshape(g.shape[0])
+        tile = _part(spare, *kept.shape)
         for i in range(tile.shape[0]):
             z, pull = kept[i], tile[i]
             values = slopes = tile.dtype.type(0)
             for j in range(z.shape[0]):
-                value, slope = evaluate(p, z[j])
+                value, slope = evaluate(constants, z[j])
                 values += residual[j] * value
                 pull[j] = residual[j] * slope
                 slopes += pull[j]
@@ -194,49 +225,57 @@ def _one_output(evaluate: Any) -> tuple[Any, Any, Any]:
             bias[i] += slopes
         _add_product(tile, x, inner)
 
-    @jit
-    def finish(w, b, a, outer, inner, bias):
-        _scale(a, inner, bias)
-
-    return ahead, back, finish
+    return ahead, back, _finish_one_output
 
 
-def _several_outputs(evaluate: Any) -> tuple[Any, Any, Any]:
+def _several_outputs(evaluate: Any, parameters: int) -> tuple[Any, Any, Any]:
     @jit(reorder=True)
     def ahead(p, xt, w, b, c, kept, spare, f):
+        constants, tile = fixed(p, parameters), _part(spare, *kept.shape)
         np.dot(w, xt, kept)
-        tile = _part(spare, *kept.shape)
         for i in range(tile.shape[0]):
             z, shift, s = kept[i], b[i], tile[i]
             for j in range(z.shape[0]):
                 z[j] += shift
-                s[j] = evaluate(p, z[j])[0]
+                s[j] = evaluate(constants, z[j])[0]
         _add_product(c.T, tile, f)
 
     @jit(reorder=True)
     def back(p, x, xt, w, a, g, kept, spare, outer, inner, bias):
-        values, tile = _part(spare, *kept.shape), _part(spare[kept.size :], *kept.shape)
+        constants, values = fixed(p, parameters), _part(spare, *kept.shape)
+        tile = _part(spare[kept.size :], *kept.shape)
         np.dot(a, np.ascontiguousarray(g.T), tile)
         for i in range(tile.shape[0]):
             z, s, pull = kept[i], values[i], tile[i]
             slopes = tile.dtype.type(0)
             for j in range(z.shape[0]):
-                s[j], slope = evaluate(p, z[j])
+                s[j], slope = evaluate(constants, z[j])
                 pull[j] *= slope
                 slopes += pull[j]
             bias[i] += slopes
         _add_product(values, g, outer)
         _add_product(tile, x, inner)
 
-    @jit
-    def finish(w, b, a, outer, inner, bias):
-        pass
+    return ahead, back, _finish_several_outputs
 
-    return ahead, back, finish
+
+@jit
+def _finish_one_output(w, b, a, outer, inner, bias):
+    """What pulls on the inner weights is proportional to the outer one."""
+    for i in range(a.shape[0]):
+        row, factor = inner[i], a[i, 0]
+        for q in range(row.shape[0]):
+            row[q] *= factor
+        bias[i] *= factor
+
+
+@jit
+def _finish_several_outputs(w, b, a, outer, inner, bias):
+    pass
 
 
 @jit(reorder=True)
-def _euler(w, b, a, outer, inner, bias):
+def _euler(w, b, outer, inner, bias):
     """Σ g s(z) from Σ g s'(z) x and Σ g s'(z)."""
     for i in range(w.shape[0]):
         row, pull = w[i], inner[i]
@@ -253,17 +292,17 @@ def _euler(w, b, a, outer, inner, bias):
 
 @jit
 def _finish_signs(w, b, a, outer, inner, bias):
-    _euler(w, b, a, outer, inner, bias)
-    _scale(a, inner, bias)
+    _euler(w, b, outer, inner, bias)
+    _finish_one_output(w, b, a, outer, inner, bias)
 
 
 @functools.cache
-def signs() -> tuple[Any, Any, Any]:
+def signs(dtype: Any) -> Tiles:
     """Tiles of a function with two slopes; ``p`` is (slope on the left, slope on the right)."""
 
     @jit(reorder=True)
     def ahead(p, xt, w, b, c, kept, spare, f):
-        left, right = p
+        left, right = p[0], p[1]
         tile, output, zero = _part(spare, *kept.shape), f[0], spare.dtype.type(0)
         np.dot(w, xt, tile)
         for i in range(tile.shape[0]):
@@ -275,7 +314,7 @@ def signs() -> tuple[Any, Any, Any]:
 
     @jit(reorder=True)
     def back(p, x, xt, w, a, g, kept, spare, outer, inner, bias):
-        left, right = p
+        left, right = p[0], p[1]
         residual, tile = g.reshape(g.shape[0]), _part(spare, *kept.shape)
         for i in range(tile.shape[0]):
             sign, pull = kept[i], tile[i]
@@ -286,11 +325,11 @@ def signs() -> tuple[Any, Any, Any]:
             bias[i] += slopes
         _add_product(tile, x, inner)
 
-    return ahead, back, _finish_signs
+    return _tiles(ahead, back, _finish_signs, dtype, kept=np.uint8)
 
 
 @functools.cache
-def sign_loops(dim: int, dtype: Any) -> tuple[Any, Any, Any]:
+def sign_loops(dim: int, dtype: Any) -> Tiles:
     """The same, with a loop over the samples in which all coordinates are registers.
 
     `dim` coordinates, of which the last may be missing in the arrays.
@@ -311,7 +350,7 @@ def sign_loops(dim: int, dtype: Any) -> tuple[Any, Any, Any]:
 
     @jit(reorder=True)
     def ahead(p, xt, weights, b, c, kept, spare, f):
-        left, right = p
+        left, right = p[0], p[1]
         block, output, w = spread(xt), f[0], nothing
         for i in range(kept.shape[0]):
             row, shift, weight, sign = weights[i], b[i], c[i, 0], kept[i]
@@ -330,7 +369,7 @@ def sign_loops(dim: int, dtype: Any) -> tuple[Any, Any, Any]:
 
     @jit(reorder=True)
     def back(p, x, xt, w, a, g, kept, spare, outer, inner, bias):
-        left, right = p
+        left, right = p[0], p[1]
         block, residual = spread(xt), g.reshape(g.shape[0])
         for i in range(kept.shape[0]):
             sign, row = kept[i], inner[i]
@@ -346,4 +385,4 @@ def sign_loops(dim: int, dtype: Any) -> tuple[Any, Any, Any]:
             for q in range(row.shape[0]):
                 row[q] += sums[q]
 
-    return ahead, back, _finish_signs
+    return _tiles(ahead, back, _finish_signs, dtype, kept=np.uint8)

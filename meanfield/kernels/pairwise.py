@@ -1,6 +1,8 @@
-"""The user's potential and interaction, compiled over all particles.
+"""Sums of a symmetric W(x, y) and its gradient over all pairs of particles.
 
-Nothing is remembered between calls: a function may read a global that has changed since.
+Where W depends on the distance alone, each unordered pair is evaluated once (`fused`, and `wide` in
+many dimensions); where it is quadratic, moments say all; a user's function of two positions is
+called for every ordered pair (`given`).
 """
 
 from __future__ import annotations
@@ -8,42 +10,131 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from meanfield.kernels.compile import compile_user_function, jit, prange
-
-
-def compiled_potential(value: Any, gradient: Any) -> Any:
-    """V and its gradient at every particle."""
-    potential, slope = compile_user_function(value), compile_user_function(gradient)
-
-    @jit(parallel=True)
-    def drive(position, values, gradients):
-        for i in prange(position.shape[0]):
-            values[i] = potential(position[i])
-            slope(position[i], gradients[i])
-
-    return drive
+from meanfield import interactions
+from meanfield.arrays import Array, as_floats
+from meanfield.errors import require, require_count
+from meanfield.interactions import PairPotential
+from meanfield.kernels import fused, reductions, wide
+from meanfield.kernels.choices import FUSED_DIM, Choice
 
 
-def compiled_interaction(value: Any, gradient: Any) -> Any:
-    """Sums of W and of its first gradient over all sources, with their masses."""
-    interaction, slope = compile_user_function(value), compile_user_function(gradient)
+def choose(interaction: Any, dim: int) -> Choice:
+    """The path of a sum over pairs.
 
-    @jit
-    def row(x, position, mass, out, scratch):
-        total = 0.0
-        for j in range(position.shape[0]):
-            total += mass[j] * interaction(x, position[j])
-            scratch[:] = 0.0
-            slope(x, position[j], scratch)
-            for q in range(x.shape[0]):
-                out[q] += mass[j] * scratch[q]
-        return total
+    Parameters
+    ----------
+    interaction : str, dict or PairPotential
+    dim : int
+        p.
 
-    @jit(parallel=True)
-    def drive(position, mass, potential, gradients):
-        for i in prange(position.shape[0]):
-            scratch = np.empty(position.shape[1])
-            potential[i] = row(position[i], position, mass, gradients[i], scratch)
+    Returns
+    -------
+    Choice
+        "moments", "fused", "wide" or "rows".
+    """
+    require_count("dim", dim)
+    potential = interactions.make(interaction)
+    if potential.moments:
+        return Choice("moments", f"for {potential.kind} W moments are exact, in O(N)")
+    if potential.shape is None:
+        return Choice("rows", "W of two positions, not of a distance: all ordered pairs are called")
+    if dim <= FUSED_DIM:
+        return Choice("fused", f"p = {dim} ≤ {FUSED_DIM}: coordinates in registers")
+    return Choice("wide", f"p = {dim} > {FUSED_DIM}: coordinates in groups of {wide.GROUP}")
 
-    return drive
+
+def pairwise(
+    interaction: Any, x: ArrayLike, mass: ArrayLike, y: ArrayLike | None = None
+) -> tuple[Array, Array]:
+    """Potential Σ_j m_j W(x_i, y_j) and gradient Σ_j m_j ∇₁W(x_i, y_j) of every particle.
+
+    No factor but the masses; a particle meets itself too, where sources are the targets. Particles
+    that coincide do not push each other. NaN in a source reaches every target.
+
+    Parameters
+    ----------
+    interaction : str, dict or PairPotential
+        A name, a table ``{"kind": name, **parameters}``, or an object of `meanfield.interactions`.
+    x : (N, p) array
+        Targets. float32 stays float32, all else is float64; the others follow.
+    mass : (N,) or (M,) array
+        Of the sources; any sign.
+    y : (M, p) array, optional
+        Sources; default: the targets, and each unordered pair of a W of the distance counts once.
+
+    Returns
+    -------
+    potential : (N,) array
+    gradient : (N, p) array
+
+    Raises
+    ------
+    InvalidInput
+        If shapes do not fit.
+    """
+    potential = interactions.make(interaction)
+    targets = np.ascontiguousarray(as_floats(x))
+    require(targets.ndim == 2 and targets.size >= len(targets), "x", targets.shape, "shape (N, p)")
+    dim, dtype = targets.shape[1], targets.dtype
+    sources = None if y is None else np.ascontiguousarray(y, dtype)
+    count = len(targets) if sources is None else len(sources)
+    weights = np.ascontiguousarray(mass, dtype)
+    require(weights.shape == (count,), "mass", weights.shape, f"one for each source, ({count},)")
+    if sources is not None:
+        require(sources.shape == (count, dim), "y", sources.shape, f"shape (M, {dim})")
+    path = choose(potential, dim).path
+    found = _PATHS[path](potential, targets, weights, sources)
+    return _with_lost(*found, targets, targets if sources is None else sources)
+
+
+def _moments(
+    potential: PairPotential, x: Array, mass: Array, y: Array | None
+) -> tuple[Array, Array]:
+    """W = k|x - y|²/2, around a centre of the sources: far from 0 no digits are lost."""
+    (strength,) = potential.parameters
+    sources = (x if y is None else y).astype(float)
+    centre = sources.mean(axis=0) if len(sources) else 0.0
+    near, weights = sources - centre, mass.astype(float)
+    first = reductions.mean(near, weights)
+    second = reductions.second_moment(near, weights).sum()
+    total = weights.sum()
+    away = x - centre
+    squares = np.einsum("ip,ip->i", away, total * away - 2.0 * first)
+    value = 0.5 * strength * (squares + second)
+    return value.astype(x.dtype), (strength * (total * away - first)).astype(x.dtype)
+
+
+def _fused(
+    potential: PairPotential, x: Array, mass: Array, y: Array | None
+) -> tuple[Array, Array]:
+    p = tuple(map(x.dtype.type, potential.parameters))
+    return fused.sums(potential.shape, fused.Distance, p, x, mass, y)
+
+
+def _wide(potential: PairPotential, x: Array, mass: Array, y: Array | None) -> tuple[Array, Array]:
+    p = tuple(map(x.dtype.type, potential.parameters))
+    return wide.sums(potential.shape, p, x, mass, y)
+
+
+def _rows(
+    potential: interactions.Given, x: Array, mass: Array, y: Array | None
+) -> tuple[Array, Array]:
+    value, gradient = np.empty(len(x), x.dtype), np.zeros_like(x)
+    potential.drive(x, x if y is None else y, mass, value, gradient)
+    return value, gradient
+
+
+_PATHS: dict[str, Any] = {"moments": _moments, "fused": _fused, "wide": _wide, "rows": _rows}
+
+
+def _with_lost(
+    potential: Array, gradient: Array, x: Array, sources: Array
+) -> tuple[Array, Array]:
+    """NaN where NaN came in: a user's function may have lost it in a comparison."""
+    everywhere = np.isnan(sources).any()
+    if everywhere or np.isnan(x).any():
+        lost = everywhere | np.isnan(x).any(axis=1)
+        potential[lost], gradient[lost] = np.nan, np.nan
+    return potential, gradient

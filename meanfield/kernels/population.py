@@ -61,8 +61,8 @@ def interact(
     outer : (N, k) array
         ``sum_j m_j a_j K_ij``.
     d_mean : (N,) array
-        ``sum_j m_j <a_i, a_j> dK_ij/dm_i``: the gradient in the bias; 0 where there is neither
-        bias nor mean (`Projected.centred`).
+        ``sum_j m_j <a_i, a_j> dK_ij/dm_i``: the gradient in the bias. Not to be used where there
+        is neither bias nor mean (`Projected.centred`): fast paths leave it 0.
     inner : (N, d) array
         ``sum_j m_j <a_i, a_j> grad K_ij`` in the whitened weight.
     """

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from meanfield.arrays import Array
+from meanfield.arrays import Array, dots
 
 
 class Projected:
@@ -40,7 +40,7 @@ class Projected:
         if b is not None:
             self.m = self.m + b
         self.a = np.ascontiguousarray(w if root is None else w @ root)
-        self.s = np.sqrt(np.einsum("ij,ij->i", self.a, self.a))
+        self.s = np.sqrt(dots(self.a, self.a))
         self.n = self.a / np.where(self.s > 0, self.s, self.s.dtype.type(1))[:, None]
 
     def some(self, rows: Any) -> Projected:

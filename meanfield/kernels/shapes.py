@@ -107,14 +107,14 @@ def polynomial(coefficients: tuple[Any, ...]) -> Any:
     if len(coefficients) == 1:
         constant = coefficients[0]
 
-        @jit(inline=True)
+        @jit(inline=True, reorder=True)
         def evaluate(x):
             return constant
 
     elif len(coefficients) == 2:
         low, high = coefficients
 
-        @jit(inline=True)
+        @jit(inline=True, reorder=True)
         def evaluate(x):
             return high * x + low
 
@@ -123,7 +123,7 @@ def polynomial(coefficients: tuple[Any, ...]) -> Any:
         lower = polynomial(coefficients[: 2**doublings])
         upper = polynomial(coefficients[2**doublings :])
 
-        @jit(inline=True)
+        @jit(inline=True, reorder=True)
         def evaluate(x):
             power = x
             for _ in range(doublings):
@@ -139,7 +139,7 @@ def arc_cosine(dtype: Any) -> Any:
     ratio = polynomial(tuple(dtype(c) for c in ARC[dtype]))
     zero, one, pi = dtype(0), dtype(1), dtype(math.pi)
 
-    @jit(inline=True)
+    @jit(inline=True, reorder=True)
     def shape(p, u):
         x = min(abs(u), one)
         sine = math.sqrt((one - x) * (one + x))
@@ -156,7 +156,7 @@ def leaky_arc_cosine(dtype: Any) -> Any:
     ratio = polynomial(tuple(dtype(c) for c in ARC[dtype]))
     zero, one, pi = dtype(0), dtype(1), dtype(math.pi)
 
-    @jit(inline=True)
+    @jit(inline=True, reorder=True)
     def shape(p, u):
         alpha = p[0]
         x = min(abs(u), one)
@@ -175,7 +175,7 @@ def absolute_arc_cosine(dtype: Any) -> Any:
     ratio = polynomial(tuple(dtype(c) for c in ARC[dtype]))
     one, half_pi = dtype(1), dtype(math.pi / 2)
 
-    @jit(inline=True)
+    @jit(inline=True, reorder=True)
     def shape(p, u):
         x = min(abs(u), one)
         sine = math.sqrt((one - x) * (one + x))
@@ -195,7 +195,7 @@ def step(dtype: Any) -> Any:
     zero, one, pi = dtype(0), dtype(1), dtype(math.pi)
     parallel = dtype(1 - 8 * np.finfo(dtype).eps)
 
-    @jit(inline=True)
+    @jit(inline=True, reorder=True)
     def shape(p, u):
         x = one if abs(u) > parallel else abs(u)
         sine = math.sqrt((one - x) * (one + x))
@@ -212,7 +212,7 @@ def _arc_sine(dtype: Any, offset: float) -> Any:
     ratio = polynomial(tuple(dtype(c) for c in CHORD[dtype]))
     one, half_pi, start = dtype(1), dtype(math.pi / 2), dtype(offset)
 
-    @jit(inline=True)
+    @jit(inline=True, reorder=True)
     def shape(p, u):
         x = min(abs(u), one)
         square = (one - x) * (one + x)
@@ -239,7 +239,7 @@ def inverse_root(dtype: Any) -> Any:
     """φ = (1-u²)^(-1/2), φ' = u (1-u²)^(-3/2): a Gaussian bump."""
     one = dtype(1)
 
-    @jit(inline=True)
+    @jit(inline=True, reorder=True)
     def shape(p, u):
         inverse = one / ((one - u) * (one + u))
         root = math.sqrt(inverse)
@@ -252,7 +252,7 @@ def inverse_root(dtype: Any) -> Any:
 def exponential(dtype: Any) -> Any:
     """φ = φ' = e^u."""
 
-    @jit(inline=True)
+    @jit(inline=True, reorder=True)
     def shape(p, u):
         value = exp(u)
         return value, value
@@ -267,7 +267,7 @@ def _hyperbolic(dtype: Any) -> Any:
     series = polynomial(taylor)
     one, half = dtype(1), dtype(0.5)
 
-    @jit(inline=True)
+    @jit(inline=True, reorder=True)
     def both(u):
         grown = exp(abs(u))
         shrunk = one / grown
@@ -283,7 +283,7 @@ def hyperbolic_sine(dtype: Any) -> Any:
     """φ = sinh u, φ' = cosh u: sin."""
     both = _hyperbolic(dtype)
 
-    @jit(inline=True)
+    @jit(inline=True, reorder=True)
     def shape(p, u):
         sine, cosine = both(u)
         return sine, cosine
@@ -296,7 +296,7 @@ def hyperbolic_cosine(dtype: Any) -> Any:
     """φ = cosh u, φ' = sinh u: cos."""
     both = _hyperbolic(dtype)
 
-    @jit(inline=True)
+    @jit(inline=True, reorder=True)
     def shape(p, u):
         sine, cosine = both(u)
         return cosine, sine
@@ -326,7 +326,7 @@ def monomial(degree: int) -> Callable[[Any], Any]:
         if parity:
             slope = polynomial(tuple(dtype(c) for c in slopes))
 
-            @jit(inline=True)
+            @jit(inline=True, reorder=True)
             def shape(p, u):
                 square = u * u
                 return u * value(square), slope(square)
@@ -334,7 +334,7 @@ def monomial(degree: int) -> Callable[[Any], Any]:
         else:
             slope = polynomial(tuple(dtype(c) for c in slopes[1:]) or (dtype(0),))
 
-            @jit(inline=True)
+            @jit(inline=True, reorder=True)
             def shape(p, u):
                 square = u * u
                 return value(square), u * slope(square)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from meanfield.kernels import blocks
-from meanfield.kernels.blas import single_threaded
+from meanfield.kernels.blas import product, single_threaded
 from meanfield.kernels.compile import jit, prange
 
 
@@ -70,18 +70,18 @@ def _single(shape: Any, dtype: Any) -> Any:
         tile = room[: m * n].reshape((m, n))
         part = room[m * n :]
         c, own = c_y.reshape(n), c_x.reshape(c_x.size)
-        np.dot(x, y.T, tile)
+        product(x, y.T, tile)
         if mutual:
             for i in range(m):
                 s_i[i] += exchange(p, tile[i], c, own[i], s_j)
             back = part[: n * dim].reshape((n, dim))
-            np.dot(tile.T, cx, back)
+            product(tile.T, cx, back)
             _add(h_j.reshape((-1, dim)), back)
         else:
             for i in range(m):
                 s_i[i] += receive(p, tile[i], c)
         forth = part[: m * dim].reshape((m, dim))
-        np.dot(tile, cy, forth)
+        product(tile, cy, forth)
         _add(h_i.reshape((-1, dim)), forth)
 
     return meet
@@ -105,25 +105,25 @@ def _several(shape: Any, dtype: Any) -> Any:
         value = room[m * n : 2 * m * n].reshape((m, n))
         weight = room[2 * m * n : 3 * m * n].reshape((m, n))
         part = room[3 * m * n :]
-        np.dot(x, y.T, tile)
+        product(x, y.T, tile)
         for i in range(m):
             transform(p, tile[i], value[i])
         if mutual:
             back = part[: n * k].reshape((n, k))
-            np.dot(value.T, c_x, back)
+            product(value.T, c_x, back)
             _add(s_j.reshape((-1, k)), back)
-            np.dot(c_x, a_y.T, weight)
+            product(c_x, a_y.T, weight)
             _multiply(weight, tile)
             pull = part[: n * dim].reshape((n, dim))
-            np.dot(weight.T, x, pull)
+            product(weight.T, x, pull)
             _add(h_j.reshape((-1, dim)), pull)
         forth = part[: m * k].reshape((m, k))
-        np.dot(value, c_y, forth)
+        product(value, c_y, forth)
         _add(s_i.reshape((-1, k)), forth)
-        np.dot(a_x, c_y.T, weight)
+        product(a_x, c_y.T, weight)
         _multiply(tile, weight)
         pull = part[: m * dim].reshape((m, dim))
-        np.dot(tile, y, pull)
+        product(tile, y, pull)
         _add(h_i.reshape((-1, dim)), pull)
 
     return meet

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from meanfield.arrays import dots, scaled
 from meanfield.kernels import fused, tiles
 
 
@@ -135,13 +136,13 @@ def interact(
     else:
         total, pull = meet(zonal.shape, p, x, a, c, y)
     single = a.shape[1] == 1
-    agreement = total[:, 0] if single else np.einsum("ik,ik->i", a, total)
+    agreement = total[:, 0] if single else dots(a, total)
     rate = kappa / length
-    along = kappa_slope * agreement - rate * length_slope * np.einsum("id,id->i", x, pull)
-    inner = _column(along) * targets.n
-    inner += _column(rate) * pull
+    along = kappa_slope * agreement - rate * length_slope * dots(x, pull)
     if single:
-        inner *= a
+        along, rate = a[:, 0] * along, a[:, 0] * rate
+    inner = scaled(targets.n, along)
+    inner += scaled(pull, rate)
     return total * _column(kappa), inner
 
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 import meanfield as mf
-from meanfield.functionals.population import SingleIndexAttraction
-from meanfield.kernels.population import Projected
+from meanfield.functionals.population import Component, SingleIndexAttraction
 from tests import references
 from tests.functionals import naive
 
@@ -174,8 +173,8 @@ def test_single_index_for_every_activation(definition, rng):
 
     def pull(position):
         w, b = network.inner_weights(ensemble.at(position))
-        seen = Projected(w, b, np.zeros(3), np.eye(3))
-        return attraction(0, seen, position[:, :1], np.zeros(3), np.eye(3))
+        component = Component(1.0, np.zeros(3), np.eye(3))
+        return attraction(0, component, component.sees(w, b), position[:, :1])
 
     potential, d_mean, inner = pull(ensemble.position)
     for i, (a, *w, b) in enumerate(ensemble.position):

@@ -265,6 +265,19 @@ def test_largest_degree(spec, shifted, dim, most):
 # Symmetries and arithmetic.
 
 
+def test_large_weights(rng):
+    """Coefficients like s^k exp(-s²/2) are 0 · inf: they do not count, and spoil nothing."""
+    seen, a, c = neurons(rng, 1, size(10, 4))
+    w = seen.a.copy()
+    w[0] = 1e4
+    seen, activation = Projected(w, None, None, None), make("sin")
+    basis = bases.basis(activation, 1, False)
+    exact = interact(activation, seen, a, seen, c)
+    mine, bound = found(basis, 100, seen, a, c), expansion.truncation(basis, seen, c, 100)
+    assert np.abs(mine[0] - exact[0]).max() <= bound[-1] <= bound[0]
+    assert_close([mine[0][1:], mine[2][1:]], [exact[0][1:], exact[2][1:]], 1e-10)
+
+
 @pytest.mark.parametrize(("spec", "shifted"), [("relu", False), ("erf", True)])
 def test_rotations_and_permutations(spec, shifted, rng):
     basis, degree = bases.basis(make(spec), 3, shifted), 4
