@@ -18,7 +18,7 @@ from typing import Any
 
 DISTURBED = 0.2
 SAMPLE = 0.1  # seconds that a sample lasts at least
-PATIENCE = 20.0  # seconds that all samples of one contender may last
+PATIENCE = 12.0  # seconds that all samples of one contender may last
 QUIET = 2.0  # seconds to wait for a quiet moment
 
 Clock = Callable[[], float]

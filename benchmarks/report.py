@@ -89,13 +89,16 @@ def update(page: Path, record: Found) -> None:
     page.write_text(before + body + after, encoding="utf-8")
 
 
-def draw(record: Found, target: Path) -> None:
-    """Time against N on several threads, one panel for each dimension, ours and the peers."""
+def draw(record: Found, target: Path) -> bool:
+    """Time against N on several threads, one panel for each dimension, ours and the peers.
+
+    Returns whether there was anything to draw: some work at three sizes at least.
+    """
     from meanfield.viewing import files, style
 
     panels = _sweeps(record["rows"].values())
     if not panels:
-        return
+        return False
     with style.styled():
         figure = style.new_figure(2.8, shown=False)
         names = list(dict.fromkeys(name for series in panels.values() for name in series))
@@ -116,6 +119,7 @@ def draw(record: Found, target: Path) -> None:
         lines = [handles[name] for name in ordered]
         figure.legend(handles=lines, labels=ordered, loc="outside right center")
         files.save(figure, target)
+    return True
 
 
 def _comparisons(found: Iterable[Found]) -> str:
@@ -130,15 +134,13 @@ def _comparison(found: Found) -> list[str]:
     if ours is None:
         reason = found["absent"].get(OURS, "absent")
         return [found["name"], reason, "", "", *("" for _ in LIBRARIES), ""]
+    fastest = _fastest(contenders)
+    best = min((v["seconds"] for name, v in fastest.items() if name != OURS), default=None)
     cells = []
-    for variants in LIBRARIES.values():
-        present = [name for name in variants if name in contenders]
-        if not present:
-            cells.append("–")
-            continue
-        fastest = min(present, key=lambda name: contenders[name]["seconds"])
-        ratio = f"{contenders[fastest]['ratio']:.1f}×"
-        cells.append(f"**{ratio}**" if fastest == found["best_peer"] else ratio)
+    for library in LIBRARIES:
+        entry = fastest.get(library)
+        ratio = "–" if entry is None else f"{entry['ratio']:.1f}×"
+        cells.append(f"**{ratio}**" if entry and entry["seconds"] == best else ratio)
     memory = ours["memory_mb"]
     return [
         found["name"],
@@ -148,6 +150,16 @@ def _comparison(found: Found) -> list[str]:
         *cells,
         "–" if memory is None else f"{memory:.0f} MB",
     ]
+
+
+def _fastest(contenders: Found) -> Found:
+    """Ours, and of each library the fastest variant."""
+    found = {OURS: contenders[OURS]} if OURS in contenders else {}
+    for library, variants in LIBRARIES.items():
+        present = [contenders[name] for name in variants if name in contenders]
+        if present:
+            found[library] = min(present, key=lambda entry: entry["seconds"])
+    return found
 
 
 def _others(found: Iterable[Found]) -> str:
@@ -178,7 +190,7 @@ def _is_front(found: Found) -> bool:
 
 
 def _sweeps(found: Iterable[Found]) -> dict[str, dict[str, list[tuple[int, float]]]]:
-    """Seconds by N of every contender, for each work measured at three sizes or more."""
+    """Seconds by N of ours and every library, for each work measured at three sizes or more."""
     panels: dict[str, dict[str, list[tuple[int, float]]]] = {}
     for row in found:
         work = row.get("work", {})
@@ -187,7 +199,7 @@ def _sweeps(found: Iterable[Found]) -> dict[str, dict[str, list[tuple[int, float
         if work["activation"] != "relu" or work["dtype"] != "float64":
             continue
         panel = panels.setdefault(f"{work['title']}, d={work['d']}, float64", {})
-        for name, entry in row["contenders"].items():
+        for name, entry in _fastest(row["contenders"]).items():
             panel.setdefault(name, []).append((work["count"], entry["seconds"]))
     return {
         title: series

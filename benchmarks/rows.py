@@ -72,7 +72,7 @@ def _population() -> Iterator[Row]:
                 ratio = 4.0 if count == 1000 else ratios.get((d, count))
                 work = Population(count, d, activation=activation)
                 yield Row(work, ALL, ratio, None if d == 32 else shares.get((d, count)))
-                if count > 1000:
+                if count == 4000 or (count > 4000 and d >= 32 and activation == "relu"):
                     yield Row(work, 1, share=shares.get((d, count)))
         for count in (1000, 4000, 16_000):
             for d in (2, 10, 100):
@@ -83,10 +83,10 @@ def _population() -> Iterator[Row]:
                     yield Row(work, 1, *few)
     for threads in (1, ALL):
         yield Row(Population(4000, 100, others=True), threads, share=0.7)
-    # What the picture needs between 16,000 and 100,000 neurons.
+    # The rest of the picture.
     for d in (2, 10):
         yield Row(Population(32_000, d))
-        yield Row(Population(64_000, d))
+        yield Row(Population(100_000, d))
     yield Row(Population(100_000, 10, "float32"))
 
 

@@ -102,10 +102,11 @@ def main() -> None:
         failed |= report.is_wrong(found)
         file.write_text(json.dumps(record, indent=1), encoding="utf-8")
     print("\n" + report.tables(record))
-    report.draw(record, chosen.out / "speed.svg")
+    picture = chosen.out / "speed.svg"
+    drawn = report.draw(record, picture)
     if chosen.readme:
         report.update(ROOT / "README.md", record)
-    print(f"\nwritten: {file}, {chosen.out / 'speed.svg'}")
+    print("\nwritten: " + ", ".join(str(path) for path in [file, *([picture] if drawn else [])]))
     raise SystemExit(int(failed))
 
 

@@ -190,10 +190,11 @@ def test_readme_has_the_marks():
 
 
 def test_picture_of_time_against_size(record, tmp_path):
-    report.draw(record, tmp_path / "speed.svg")
-    text = (tmp_path / "speed.svg").read_text()
-    assert "NumPy, chunked" in text
-    assert "ours" in text
+    target = tmp_path / "speed.svg"
+    assert report.draw(record, target)
+    assert all(name in target.read_text() for name in ("NumPy", "ours", "neurons N"))
+    fewer = dict(list(record["rows"].items())[:2])
+    assert not report.draw({**record, "rows": fewer}, tmp_path / "empty.svg")
 
 
 def test_rows_have_names_of_their_own(monkeypatch, capsys):

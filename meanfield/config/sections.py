@@ -10,18 +10,12 @@ from typing import Any, Literal
 from meanfield import random
 from meanfield.activations import activations
 from meanfield.baselines import baselines
+from meanfield.config.energy import EnergySection
 from meanfield.config.tables import Checked, Problems, Table, check, check_kind, plain, unknown_key
 from meanfield.data import LabelledLaw, Law, Stream, Teacher, laws, sources, targets
-from meanfield.errors import (
-    InvalidInput,
-    UnknownName,
-    require,
-    require_count,
-    require_nonnegative,
-    require_positive,
-)
+from meanfield.errors import InvalidInput, UnknownName, require, require_count, require_positive
 from meanfield.flows import Flow, flows
-from meanfield.functionals import Entropy, Functional, Risk, losses, regularisers, summations
+from meanfield.functionals import Risk
 from meanfield.initial import NormalInit, SphereInit, initials
 from meanfield.networks import TwoLayer
 from meanfield.observables import observables
@@ -267,65 +261,6 @@ def _check_target(table: Any, problems: Problems) -> Checked | None:
     else:
         checked = check_kind(targets, table, "data.target", problems)
     if checked is not None and problems.attempt("data.target", checked.build) is None:
-        return None
-    return checked
-
-
-@dataclass(frozen=True)
-class EnergySection:
-    """``[energy]``: the risk's loss and sum over pairs, regularisers' weights, the temperature."""
-
-    pairs: Checked
-    loss: str = "squared"
-    temperature: float = 0.0
-    weights: Mapping[str, float] = field(default_factory=dict)
-
-    @classmethod
-    def check(cls, table: Table, problems: Problems) -> EnergySection | None:
-        """Check the section; None if there are mistakes."""
-        known = ["loss", "pairs", "temperature", *regularisers]
-        before = len(problems.sentences)
-        numbers = {key: value for key, value in table.items() if key not in ("loss", "pairs")}
-        for key, value in numbers.items():
-            if key not in known:
-                problems.add(unknown_key("energy", key, known))
-            elif isinstance(value, bool) or not isinstance(value, (int, float)):
-                problems.add(str(InvalidInput(f"energy.{key}", value, "a number ≥ 0")))
-            else:
-                problems.attempt("energy", require_nonnegative, key, value)
-        loss = table.get("loss", "squared")
-        problems.attempt("energy", losses.__getitem__, loss)
-        pairs = _check_pairs(table.get("pairs", "exact"), problems)
-        if pairs is None or len(problems.sentences) > before:
-            return None
-        temperature = float(numbers.pop("temperature", 0.0))
-        return cls(pairs, loss, temperature, {k: float(v) for k, v in numbers.items()})
-
-    def risk(self, network: TwoLayer, data: Any, seed: int) -> Risk:
-        """The risk of a network on what `DataSection.label` returns."""
-        return Risk(network, data, self.loss, self.pairs.build().seeded(seed))
-
-    def build(self, risk: Risk) -> Functional:
-        """The energy as a functional."""
-        energy: Functional = risk
-        for name, weight in self.weights.items():
-            energy = energy + weight * regularisers[name]()
-        return energy + self.temperature * Entropy() if self.temperature else energy
-
-    def table(self) -> Table:
-        """The section again, with all defaults."""
-        pairs = self.pairs.table() if self.pairs.arguments else self.pairs.table()["kind"]
-        numbers = {"temperature": self.temperature, **self.weights}
-        return {"loss": self.loss, **numbers, "pairs": pairs}
-
-
-def _check_pairs(spec: Any, problems: Problems) -> Checked | None:
-    given = {"kind": spec} if isinstance(spec, str) else spec
-    if not isinstance(given, Mapping):
-        problems.add(str(InvalidInput("energy.pairs", spec, "a name, or a table with kind")))
-        return None
-    checked = check_kind(summations, given, "energy.pairs", problems)
-    if checked is not None and problems.attempt("energy.pairs", checked.build) is None:
         return None
     return checked
 

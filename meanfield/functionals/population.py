@@ -7,7 +7,9 @@ Squared loss only: for it alone the risk is quadratic in ρ.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.special import gammaln
@@ -86,24 +88,23 @@ class GaussianRisk:
                 self._constant += 0.5 * component.weight * power
 
     def __call__(self, ensemble: Ensemble) -> Pull:
-        network = self._network
         a, w, b, c = self._weights(ensemble)
         outer, inner, bias = np.zeros_like(a), np.zeros_like(w), np.zeros(len(w), w.dtype)
-        value = self._constant
+        value = self._factor * self._constant
         with single_threaded():  # the same bits, however many cores there are
             for number, component in enumerate(self._components):
+                weight = self._factor * component.weight
                 seen = component.sees(w, b)
                 repulsion = self._pairs(self._neurons(seen, a, c, ensemble.step))
                 attraction = self._attraction(number, component, seen, a)
                 for pull, share in ((repulsion, 0.5), (attraction, 1.0)):
-                    potential, d_mean, whitened = pull
-                    value += component.weight * share * pairing(a, potential, ensemble.mass)
-                    outer += component.weight * potential
-                    inner += component.weight * component.unwhiten(d_mean, whitened)
-                    if network.bias:
-                        bias += component.weight * d_mean
-        factor = self._factor
-        return Pull(factor * value, factor * outer, factor * inner, factor * bias)
+                    value += weight * share * pairing(a, pull[0], ensemble.mass)
+                potential, d_mean, whitened = map(np.add, repulsion, attraction)
+                outer += weight * potential
+                inner += weight * component.unwhiten(d_mean, whitened)
+                if b is not None:
+                    bias += weight * d_mean
+        return Pull(value, outer, inner, bias)
 
     def pairs_error(self, ensemble: Ensemble) -> Error:
         """How far the sum over pairs is from the exact one, at most (added over components)."""
@@ -130,7 +131,8 @@ class GaussianRisk:
         return Neurons(self._network.activation, seen, a, c, step)
 
 
-class Component(NamedTuple):
+@dataclass(frozen=True)
+class Component:
     """One Gaussian of the law of inputs, N(mean, root root^T), and its weight."""
 
     weight: float
@@ -151,7 +153,7 @@ class Component(NamedTuple):
             gradient = gradient + d_mean[:, None] * self.mean.astype(whitened.dtype, copy=False)
         return gradient
 
-    @property
+    @cached_property
     def _white(self) -> bool:
         return np.array_equal(self.root, np.eye(len(self.root)))
 
@@ -171,13 +173,17 @@ class TeacherAttraction:
         self._c = neurons.weigh(self._a)
         self._w, b = theirs.inner_weights(neurons)
         self._b = b if theirs.bias else None
+        self._sources: dict[Any, tuple[Projected, Array]] = {}  # by component and precision
 
     def __call__(
         self, number: int, component: Component, seen: Projected, a: Array
     ) -> tuple[Array, Array, Array]:
-        b = None if self._b is None else self._b.astype(a.dtype, copy=False)
-        sources = component.sees(self._w.astype(a.dtype, copy=False), b)
-        return interact(self._activation, seen, a, sources, -self._c.astype(a.dtype, copy=False))
+        key = number, a.dtype
+        if key not in self._sources:
+            b = None if self._b is None else self._b.astype(a.dtype)
+            sources = component.sees(self._w.astype(a.dtype), b)
+            self._sources[key] = sources, -self._c.astype(a.dtype)
+        return interact(self._activation, seen, a, *self._sources[key])
 
     def power(self, number: int, component: Component) -> float:
         """E|y|² on one component."""

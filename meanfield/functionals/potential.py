@@ -1,4 +1,4 @@
-"""External potentials and pairwise interactions given by the user's own functions."""
+"""External potentials, and interactions of pairs of particles."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from meanfield import interactions
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
 from meanfield.errors import require
 from meanfield.functionals.base import Evaluation, Functional
 from meanfield.functionals.regularisers import Linear
-from meanfield.kernels import pairwise, reductions
+from meanfield.interactions import Given, PairPotential
+from meanfield.kernels import given, reductions
+from meanfield.kernels.pairwise import pairwise
 
 
 class Potential(Linear):
@@ -33,7 +36,7 @@ class Potential(Linear):
         self, value: Callable[..., Any], gradient: Callable[..., Any], name: str = "potential"
     ) -> None:
         self.name = name
-        self._drive = pairwise.compiled_potential(value, gradient)
+        self._drive = given.compiled_potential(value, gradient)
 
     def density(self, ensemble: Ensemble) -> tuple[Array, Array]:
         gradient = np.zeros_like(ensemble.position)
@@ -43,48 +46,59 @@ class Potential(Linear):
 
 
 class Interaction(Functional):
-    """½∬ W(θ, θ') dρdρ for the user's symmetric W; the first variation is ∫ W(θ, ·) dρ.
+    """½∬ W(θ, θ') dρdρ for a symmetric W; the first variation is ∫ W(θ, ·) dρ.
 
     A particle interacts with itself too, as the measure does: ½ Σ m_i² W(θ_i, θ_i) is in the value.
 
     Parameters
     ----------
-    value : callable
-        ``value(x, y) -> float`` with ``x``, ``y`` arrays (p,) in the precision of the state;
-        W(x, y) = W(y, x).
-    gradient : callable
-        ``gradient(x, y, out)``: writes the gradient in the first argument into ``out`` (p,).
-    name : str
-        Of this part of the energy.
+    interaction : str, dict, PairPotential or callable
+        One of `meanfield.interactions`: its name, a table ``{"kind": name, **parameters}``, or an
+        object, as in ``Interaction(Morse(repulsion=2.0))``. Or a W of one's own:
+        ``interaction(x, y) -> float`` with ``x``, ``y`` arrays (p,) in the precision of the
+        state; W(x, y) = W(y, x). One that depends on the distance alone is faster as `Radial`.
+    gradient : callable, optional
+        Only with a function: ``gradient(x, y, out)`` writes the gradient in the first argument
+        into ``out`` (p,).
+    name : str, optional
+        Of this part of the energy; default: the kind of the interaction, or "interaction".
 
     Raises
     ------
     InvalidInput
-        At the first evaluation, if W is not symmetric on the particles it meets.
+        If a function comes without its gradient; at the first evaluation, if it is not symmetric
+        on the particles it meets.
     """
 
     def __init__(
-        self, value: Callable[..., Any], gradient: Callable[..., Any], name: str = "interaction"
+        self,
+        interaction: str | dict[str, Any] | PairPotential | Callable[..., Any],
+        gradient: Callable[..., Any] | None = None,
+        name: str = "",
     ) -> None:
-        self.name = name
-        self._value = pairwise.compile_user_function(value)
-        self._drive = pairwise.compiled_interaction(value, gradient)
-        self._checked = False
+        plain = not isinstance(interaction, (str, dict, PairPotential))
+        require(
+            plain == (gradient is not None),
+            "gradient",
+            gradient,
+            "a function where the interaction is one, and only there",
+        )
+        self.pair = Given(interaction, gradient) if plain else interactions.make(interaction)
+        self.name = name or self.pair.kind or "interaction"
+        self._checked = not plain
 
     def evaluate(self, ensemble: Ensemble) -> Evaluation:
         if not self._checked:
             # In double precision, where rounding is not taken for a lack of symmetry.
             self._check_symmetry(ensemble.position[:4].astype(float))
-        gradient = np.zeros_like(ensemble.position)
-        potential = np.empty(len(ensemble), ensemble.dtype)
-        self._drive(ensemble.position, ensemble.mass, potential, gradient)
-        value = 0.5 * float(reductions.mean(potential, ensemble.mass))
-        return Evaluation(value, potential, gradient, {self.name: value})
+        variation, gradient = pairwise(self.pair, ensemble.position, ensemble.mass)
+        value = 0.5 * float(reductions.mean(variation, ensemble.mass))
+        return Evaluation(value, variation, gradient, {self.name: value})
 
     def _check_symmetry(self, points: Array) -> None:
         for x in points:
             for y in points:
-                there, back = self._value(x, y), self._value(y, x)
+                there, back = self.pair.value(x, y), self.pair.value(y, x)
                 close = np.isclose(there, back, rtol=1e-9, atol=1e-12, equal_nan=True)
                 require(bool(close), "W(x, y) - W(y, x)", there - back, "a symmetric interaction")
         self._checked = True

@@ -92,7 +92,10 @@ def schedule(targets: int, sources: int, symmetric: bool) -> Schedule:
 
 
 def pack(columns: NDArray, coefficient: NDArray, size: int) -> NDArray:
-    """Lay particles out block by block, one coordinate after the other; zeros fill the last block.
+    """Lay particles out block by block, one coordinate after the other.
+
+    The last particle, without its coefficient, fills the last block: where sums over pairs are
+    finite, so are they with it.
 
     Parameters
     ----------
@@ -114,6 +117,7 @@ def pack(columns: NDArray, coefficient: NDArray, size: int) -> NDArray:
     packed[:whole, :dim] = columns[:split].reshape(whole, size, dim).transpose(0, 2, 1)
     packed[:whole, dim] = coefficient[:split].reshape(whole, size)
     if split < count:
+        packed[whole, :dim] = columns[-1][:, None]
         packed[whole, :dim, : count - split] = columns[split:].T
         packed[whole, dim, : count - split] = coefficient[split:]
     return packed.reshape(blocks, (dim + 1) * size)

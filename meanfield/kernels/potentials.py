@@ -20,10 +20,16 @@ import numpy as np
 
 from meanfield.kernels.compile import compile_user_function, jit
 from meanfield.kernels.elementary import exp2, log1p
+from meanfield.kernels.precision import in_precision
 
 LARGEST_POWER = 12  # up to this exponent, products are faster than a logarithm and an exponential
 # Beyond these exponents of 2, `exp2` is not defined: numbers are 0 or infinite.
 _LIMIT = {np.float64: 1000.0, np.float32: 120.0}
+
+
+def whole(exponent: float) -> int | None:
+    """The exponent as an integer, where that makes a shape faster."""
+    return int(exponent) if exponent in range(1, LARGEST_POWER + 1) else None
 
 
 @functools.cache
@@ -196,12 +202,13 @@ def _of_square(exponent: int | None, dtype: Any) -> Any:
     return evaluate
 
 
-def given(value: Any, slope: Any) -> Callable[[Any], Any]:
+def radial(value: Any, slope: Any) -> Callable[[Any], Any]:
     """A user's W as a function of r², with its derivative in r²."""
-    potential, derivative = compile_user_function(value), compile_user_function(slope)
+    compiled = compile_user_function(value), compile_user_function(slope)
 
     @functools.cache
     def make(dtype: Any) -> Any:
+        potential, derivative = (in_precision(function, dtype) for function in compiled)
         zero, two = dtype(0), dtype(2)
 
         @jit(inline=True, fuse=True)

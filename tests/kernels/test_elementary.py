@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 import mpmath
+import numba
 import numpy as np
 import pytest
 
 from meanfield.kernels import elementary
-from meanfield.kernels.compile import DISABLED, jit
+from meanfield.kernels.compile import DISABLED
 from tests.conftest import size
 
 PRECISIONS = [np.float64, np.float32]
@@ -96,7 +97,7 @@ def test_whole_numbers_are_doubles():
 def test_the_argument_decides_the_precision_in_kernels(name):
     function = getattr(elementary, name)
 
-    @jit
+    @numba.njit
     def kernel(x):
         return function(x)
 
