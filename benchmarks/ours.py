@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from benchmarks.contender import Run
-from benchmarks.work import Array, Attention, Empirical, Population
-from meanfield import activations
-from meanfield.kernels import layer
-from meanfield.kernels.attention import attention
+from benchmarks.work import Array, Attention, Empirical, Gaussian, Morse, Population
+from meanfield import kernels
 from meanfield.kernels.compile import set_threads
-from meanfield.kernels.population import Projected, interact
 
 
 class Ours:
@@ -19,30 +18,30 @@ class Ours:
         set_threads(threads)
 
     def population(self, work: Population) -> Run:
-        activation = activations.make(work.activation)
-        (a, w), (c, v) = work.targets, work.sources
-
-        def run() -> tuple[Array, ...]:
-            seen = Projected(w, None, None, None)
-            other = Projected(v, None, None, None) if work.others else seen
-            weights = c[:, None] / work.count
-            potential, _, gradient = interact(activation, seen, a[:, None], other, weights)
-            return potential, gradient
-
-        return run
+        neurons = kernels.Neurons(*work.targets)
+        sources = kernels.Neurons(*work.sources) if work.others else None
+        return lambda: kernels.interact(work.activation, neurons, sources)[:2]
 
     def empirical(self, work: Empirical) -> Run:
         x, y, a, w, b = work.inputs
-        activation = activations.make(work.activation)
+        neurons = kernels.Neurons(a, w, b if work.bias else None)
+        parts = 3 if work.bias else 2
 
-        def run() -> tuple[Array, ...]:
-            def residual(rows: slice, f: Array) -> Array:
-                return (f - y[rows]) / work.samples
+        def residual(rows: slice, f: Array) -> Array:
+            return (f - y[rows]) / work.samples
 
-            found = layer.pull(activation, x, w, b, a / work.count, a, residual)
-            return found if work.bias else found[:2]
+        return lambda: kernels.layer_pull(work.activation, neurons, x, residual)[:parts]
 
-        return run
+    def gaussian(self, work: Gaussian) -> Run:
+        c, x = work.inputs
+        return lambda: kernels.pair_sums({"kind": "gaussian", "length": 1.0}, x, c)
+
+    def morse(self, work: Morse) -> Run:
+        x, mass = work.inputs, np.full(work.count, 1 / work.count)
+        (ca, la), (cr, lr) = work.attraction, work.repulsion
+        lengths = {"repulsion_length": lr, "attraction_length": la}
+        potential = {"kind": "morse", "repulsion": cr, "attraction": ca, **lengths}
+        return lambda: (-kernels.pair_sums(potential, x, mass)[1],)
 
     def attention(self, work: Attention) -> Run:
-        return lambda: (attention(work.inputs, work.beta, tangent=True),)
+        return lambda: (kernels.attend(work.inputs, work.beta, tangent=True),)

@@ -52,6 +52,16 @@ from .initial import NormalInit as NormalInit
 from .initial import QuantileInit as QuantileInit
 from .initial import SphereInit as SphereInit
 from .initial import UniformInit as UniformInit
+from .interactions import RBF as RBF
+from .interactions import Coulomb as Coulomb
+from .interactions import InverseMultiquadric as InverseMultiquadric
+from .interactions import Logarithm as Logarithm
+from .interactions import Morse as Morse
+from .interactions import PairPotential as PairPotential
+from .interactions import Powers as Powers
+from .interactions import Quadratic as Quadratic
+from .interactions import Radial as Radial
+from .interactions import Riesz as Riesz
 from .networks import TwoLayer as TwoLayer
 from .observables import W2 as W2
 from .observables import Accuracy as Accuracy

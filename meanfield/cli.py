@@ -165,6 +165,7 @@ def list_() -> None:
     from meanfield.flows import flows
     from meanfield.functionals import losses, regularisers
     from meanfield.initial import initials
+    from meanfield.interactions import interactions
     from meanfield.observables import observables
     from meanfield.schemes import schemes
 
@@ -179,6 +180,7 @@ def list_() -> None:
         ("targets", targets),
         ("losses", losses),
         ("regularisers", regularisers),
+        ("interactions", interactions),
         ("initial laws", initials),
         ("flows", flows),
         ("schemes", schemes),

@@ -14,7 +14,8 @@ from meanfield.errors import require
 from meanfield.functionals.base import Evaluation, Functional
 from meanfield.functionals.regularisers import Linear
 from meanfield.interactions import Given, PairPotential
-from meanfield.kernels import given, reductions
+from meanfield.kernels import reductions
+from meanfield.kernels.given import compiled_potential
 from meanfield.kernels.pairwise import pairwise
 
 
@@ -36,7 +37,7 @@ class Potential(Linear):
         self, value: Callable[..., Any], gradient: Callable[..., Any], name: str = "potential"
     ) -> None:
         self.name = name
-        self._drive = given.compiled_potential(value, gradient)
+        self._drive = compiled_potential(value, gradient)
 
     def density(self, ensemble: Ensemble) -> tuple[Array, Array]:
         gradient = np.zeros_like(ensemble.position)
@@ -76,29 +77,29 @@ class Interaction(Functional):
         gradient: Callable[..., Any] | None = None,
         name: str = "",
     ) -> None:
-        plain = not isinstance(interaction, (str, dict, PairPotential))
-        require(
-            plain == (gradient is not None),
-            "gradient",
-            gradient,
-            "a function where the interaction is one, and only there",
-        )
-        self.pair = Given(interaction, gradient) if plain else interactions.make(interaction)
+        self.pair: PairPotential
+        if isinstance(interaction, (str, dict, PairPotential)):
+            require(gradient is None, "gradient", gradient, "none, as the interaction has its own")
+            self.pair = interactions.make(interaction)
+        else:
+            given = callable(gradient)
+            require(given, "gradient", gradient, "a function, as the interaction is one")
+            self.pair = Given(interaction, gradient)  # type: ignore[arg-type]
         self.name = name or self.pair.kind or "interaction"
-        self._checked = not plain
+        self._checked = False
 
     def evaluate(self, ensemble: Ensemble) -> Evaluation:
-        if not self._checked:
+        if isinstance(self.pair, Given) and not self._checked:
             # In double precision, where rounding is not taken for a lack of symmetry.
-            self._check_symmetry(ensemble.position[:4].astype(float))
+            self._check_symmetry(self.pair.value, ensemble.position[:4].astype(float))
         variation, gradient = pairwise(self.pair, ensemble.position, ensemble.mass)
         value = 0.5 * float(reductions.mean(variation, ensemble.mass))
         return Evaluation(value, variation, gradient, {self.name: value})
 
-    def _check_symmetry(self, points: Array) -> None:
+    def _check_symmetry(self, value: Callable[..., Any], points: Array) -> None:
         for x in points:
             for y in points:
-                there, back = self.pair.value(x, y), self.pair.value(y, x)
+                there, back = value(x, y), value(y, x)
                 close = np.isclose(there, back, rtol=1e-9, atol=1e-12, equal_nan=True)
                 require(bool(close), "W(x, y) - W(y, x)", there - back, "a symmetric interaction")
         self._checked = True

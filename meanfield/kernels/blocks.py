@@ -131,7 +131,7 @@ def unpack(packed: NDArray, count: int, rows: int) -> NDArray:
 
 @jit(parallel=True)
 def gather(buffers, base, span, out):
-    """Add the lanes' buffers (lanes, slots, width), in their order, into ``out`` (blocks, width)."""
+    """Add the buffers of the lanes (lanes, slots, width), in order; ``out`` is (blocks, width)."""
     for block in prange(out.shape[0]):
         row = out[block]
         row[:] = 0

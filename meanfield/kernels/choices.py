@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# Up to this dimension fused loops beat tiles of matrix products. ReLU, ns per ordered pair: at d = 10
-# 0.87 against 1.34 (float32: 0.29, 0.62), at d = 12 0.83 against 1.39 (0.49, 0.73); at d = 16 both
-# take 1.4 (0.7), and the loops take 10 s to compile.
+# Up to this dimension fused loops beat tiles of matrix products. ReLU, ns per ordered pair: at
+# d = 10 0.87 against 1.34 (float32: 0.29, 0.62), at d = 12 0.83 against 1.39 (0.49, 0.73), at
+# d = 16 both take 1.4 (0.7), and the loops take 10 s to compile.
 FUSED_DIM = 12
 # The general path evaluates one pair at a time, with special functions: ns per ordered pair.
 GENERAL_COST = "about 35 ns a pair for ReLU against 0.4 ns, 50 µs where K itself is a quadrature"

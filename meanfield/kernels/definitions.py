@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from meanfield.activations.base import Activation
@@ -61,6 +63,24 @@ def layer_backward(
     z = x @ w.T + b
     pull = (g @ a.T) * activation.slope(z)
     return activation(z).T @ g, pull.T @ x, pull.sum(axis=0)
+
+
+# Pairs
+
+
+def pairwise(
+    potential: Callable[[Array], Array],
+    slope: Callable[[Array], Array],
+    x: Array,
+    mass: Array,
+    y: Array,
+) -> tuple[Array, Array]:
+    """``sum_j m_j W(r_ij)`` and ``sum_j m_j W'(r_ij) (x_i - y_j) / r_ij``, 0 where r_ij = 0."""
+    away = x.astype(float)[:, None] - y.astype(float)
+    r = np.sqrt((away**2).sum(axis=2))
+    safe = np.where(r > 0, r, 1.0)
+    push = np.where(r > 0, slope(safe) / safe, 0.0)
+    return potential(r) @ mass, np.einsum("ij,ijk->ik", push * mass, away)
 
 
 # Reductions

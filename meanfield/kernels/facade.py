@@ -228,7 +228,8 @@ def _unpack(key: str, neurons: Neurons, dtype: Any) -> tuple[Array, Array, Array
     a = a[:, None] if a.ndim == 1 else a
     require(a.ndim == 2 and len(a) == count, f"{key}.a", a.shape, f"the shape ({count}, k)")
     b = None if neurons.b is None else _array(f"{key}.b", neurons.b, dtype, 1)
-    require(b is None or len(b) == count, f"{key}.b", np.shape(b), f"the shape ({count},)")
+    if b is not None:
+        require(len(b) == count, f"{key}.b", b.shape, f"the shape ({count},)")
     if neurons.mass is None:
         return a, a / dtype(max(count, 1)), w, b
     mass = _array(f"{key}.mass", neurons.mass, dtype, 1)
@@ -241,9 +242,10 @@ def _project(
 ) -> tuple[Array, Array, Projected]:
     a, c, w, b = _unpack(key, neurons, dtype)
     dim = w.shape[1]
-    require(mean is None or len(mean) == dim, "mean", np.shape(mean), f"the shape ({dim},)")
-    fits = root is None or root.shape == (dim, dim)
-    require(fits, "root", np.shape(root), f"the shape ({dim}, {dim})")
+    if mean is not None:
+        require(len(mean) == dim, "mean", mean.shape, f"the shape ({dim},)")
+    if root is not None:
+        require(root.shape == (dim, dim), "root", root.shape, f"the shape ({dim}, {dim})")
     return a, c, Projected(w, b, mean, root)
 
 

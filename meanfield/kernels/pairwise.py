@@ -19,6 +19,8 @@ from meanfield.interactions import PairPotential
 from meanfield.kernels import fused, reductions, wide
 from meanfield.kernels.choices import FUSED_DIM, Choice
 
+Sums = tuple[Array, Array]
+
 
 def choose(interaction: Any, dim: int) -> Choice:
     """The path of a sum over pairs.
@@ -76,22 +78,29 @@ def pairwise(
     """
     potential = interactions.make(interaction)
     targets = np.ascontiguousarray(as_floats(x))
-    require(targets.ndim == 2 and targets.size >= len(targets), "x", targets.shape, "shape (N, p)")
+    require(targets.ndim == 2, "x", targets.shape, "the shape (N, p)")
     dim, dtype = targets.shape[1], targets.dtype
     sources = None if y is None else np.ascontiguousarray(y, dtype)
     count = len(targets) if sources is None else len(sources)
     weights = np.ascontiguousarray(mass, dtype)
-    require(weights.shape == (count,), "mass", weights.shape, f"one for each source, ({count},)")
+    require(
+        weights.shape == (count,),
+        "mass",
+        weights.shape,
+        f"the shape ({count},), one for each source",
+    )
     if sources is not None:
-        require(sources.shape == (count, dim), "y", sources.shape, f"shape (M, {dim})")
+        require(sources.shape == (count, dim), "y", sources.shape, f"the shape (M, {dim})")
     path = choose(potential, dim).path
-    found = _PATHS[path](potential, targets, weights, sources)
-    return _with_lost(*found, targets, targets if sources is None else sources)
+    values, gradient = _PATHS[path](potential, targets, weights, sources)
+    # A user's function may lose NaN in a comparison.
+    seen = targets if sources is None else sources
+    lost = np.isnan(targets).any(axis=1) | np.isnan(seen).any()
+    values[lost], gradient[lost] = np.nan, np.nan
+    return np.ascontiguousarray(values), np.ascontiguousarray(gradient)
 
 
-def _moments(
-    potential: PairPotential, x: Array, mass: Array, y: Array | None
-) -> tuple[Array, Array]:
+def _moments(potential: PairPotential, x: Array, mass: Array, y: Array | None) -> Sums:
     """W = k|x - y|²/2, around a centre of the sources: far from 0 no digits are lost."""
     (strength,) = potential.parameters
     sources = (x if y is None else y).astype(float)
@@ -106,35 +115,20 @@ def _moments(
     return value.astype(x.dtype), (strength * (total * away - first)).astype(x.dtype)
 
 
-def _fused(
-    potential: PairPotential, x: Array, mass: Array, y: Array | None
-) -> tuple[Array, Array]:
+def _fused(potential: PairPotential, x: Array, mass: Array, y: Array | None) -> Sums:
     p = tuple(map(x.dtype.type, potential.parameters))
     return fused.sums(potential.shape, fused.Distance, p, x, mass, y)
 
 
-def _wide(potential: PairPotential, x: Array, mass: Array, y: Array | None) -> tuple[Array, Array]:
+def _wide(potential: PairPotential, x: Array, mass: Array, y: Array | None) -> Sums:
     p = tuple(map(x.dtype.type, potential.parameters))
     return wide.sums(potential.shape, p, x, mass, y)
 
 
-def _rows(
-    potential: interactions.Given, x: Array, mass: Array, y: Array | None
-) -> tuple[Array, Array]:
+def _rows(potential: interactions.Given, x: Array, mass: Array, y: Array | None) -> Sums:
     value, gradient = np.empty(len(x), x.dtype), np.zeros_like(x)
     potential.drive(x, x if y is None else y, mass, value, gradient)
     return value, gradient
 
 
 _PATHS: dict[str, Any] = {"moments": _moments, "fused": _fused, "wide": _wide, "rows": _rows}
-
-
-def _with_lost(
-    potential: Array, gradient: Array, x: Array, sources: Array
-) -> tuple[Array, Array]:
-    """NaN where NaN came in: a user's function may have lost it in a comparison."""
-    everywhere = np.isnan(sources).any()
-    if everywhere or np.isnan(x).any():
-        lost = everywhere | np.isnan(x).any(axis=1)
-        potential[lost], gradient[lost] = np.nan, np.nan
-    return potential, gradient

@@ -62,11 +62,11 @@ def _decay(dtype: Any) -> Any:
 @functools.cache
 def _log2(dtype: Any) -> Any:
     """log₂ v of a normal number v > 0; the error is absolute near v = 1."""
-    integer = np.int64 if dtype is np.float64 else np.int32
-    digits, bias = (52, 1023) if dtype is np.float64 else (23, 127)
+    integer: Any = np.int64 if dtype is np.float64 else np.int32
+    width, offset = (52, 1023) if dtype is np.float64 else (23, 127)
     one, largest, per_log = dtype(1), np.finfo(dtype).max, dtype(1.0 / math.log(2.0))
-    low, exponent_of_one = integer((1 << digits) - 1), integer(bias << digits)
-    digits, bias = integer(digits), integer(bias)
+    low, exponent_of_one = integer((1 << width) - 1), integer(offset << width)
+    digits, bias = integer(width), integer(offset)
 
     @jit(inline=True, fuse=True)
     def evaluate(v):
@@ -161,7 +161,7 @@ def real_power(dtype: Any) -> Any:
 
 @functools.cache
 def powers(attraction: int | None, repulsion: int | None) -> Callable[[Any], Any]:
-    """W = r^a/a - r^b/b of p = (a, b), a > b > 0; whole exponents, where they are known, or None."""
+    """W = r^a/a - r^b/b of p = (a, b), a > b > 0; the exponents here are whole ones, or None."""
 
     @functools.cache
     def make(dtype: Any) -> Any:

@@ -147,8 +147,7 @@ def test_weights_of_zero(kind, path):
 @pytest.mark.parametrize("path", ["fused", "tiles"])
 @pytest.mark.parametrize(
     ("kind", "dtype"),
-    [(kind, np.float64) for kind in ("relu", "abs", "erf", "exp")]
-    + [("relu", np.float32)],
+    [(kind, np.float64) for kind in ("relu", "abs", "erf", "exp")] + [("relu", np.float32)],
 )
 def test_nan_is_never_dropped(kind, path, dtype):
     rng = np.random.default_rng(4)
