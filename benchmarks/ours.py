@@ -34,7 +34,7 @@ class Ours:
 
     def gaussian(self, work: Gaussian) -> Run:
         c, x = work.inputs
-        return lambda: kernels.pair_sums({"kind": "gaussian", "length": 1.0}, x, c)
+        return lambda: kernels.pair_sums({"kind": "rbf", "length": 1.0}, x, c)
 
     def morse(self, work: Morse) -> Run:
         x, mass = work.inputs, np.full(work.count, 1 / work.count)

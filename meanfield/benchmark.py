@@ -18,13 +18,11 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from meanfield import kernels
 from meanfield.activations import make
 from meanfield.arrays import Array
 from meanfield.errors import FileProblem
-from meanfield.kernels import definitions, layer, population
-from meanfield.kernels.attention import attention
-from meanfield.kernels.attention import choose as choose_attention
-from meanfield.kernels.choices import Choice
+from meanfield.kernels import definitions
 from meanfield.kernels.compile import threads
 from meanfield.kernels.projected import Projected
 from meanfield.storage.provenance import provenance
@@ -60,7 +58,7 @@ class Case:
 
     title: str
     dtype: str
-    choice: Choice
+    choice: Any
     pairs: int
     flops: int | None
     run: Callable[[], Results]
@@ -118,7 +116,9 @@ def cases(scale: float = 1.0) -> Iterator[Case]:
         for activation, dim in (("relu", 2), ("erf", 2), ("relu", 10), ("relu", 100)):
             yield _population(activation, dim, count, dtype)
         for activation, dim, outputs in (("relu", 10, 1), ("relu", 100, 1), ("tanh", 64, 10)):
-            yield _layer(activation, dim, outputs, count, max(1, count // 4), dtype)
+            yield _layer(activation, dim, outputs, count, dtype)
+        for dim in (2, 16):
+            yield _pairs(dim, count, dtype)
         for dim in (3, 64):
             yield _attention(dim, count, dtype)
     yield _population("quadratic", 10, count, "float64")
@@ -132,7 +132,7 @@ def describe(finding: Finding) -> str:
     return (
         f"{finding.kernel:<41} {finding.dtype}  {finding.path:<11}"
         f"{finding.milliseconds:9.2f} ms {finding.nanoseconds_per_pair:8.3f} ns/pair"
-        f"{share:>7}  error {finding.error:.0e}{verdict}\n"
+        f"{share:>7} of product  error {finding.error:.0e}{verdict}\n"
         f"    {finding.why}"
     )
 
@@ -153,81 +153,96 @@ def write(findings: list[Finding], path: Path) -> None:
 
 
 def _population(activation: str, dim: int, count: int, dtype: str) -> Case:
-    rng = np.random.default_rng(0)
-    kind = make(activation)
-    seen = Projected(_normal(rng, (count, dim), dtype), None, None, None)
-    a = _normal(rng, (count, 1), dtype)
-    c = a / count
-    some = slice(0, TARGETS)
+    a, w = _normal(dtype, (count, 1), (count, dim))
+    kind, seen, some = make(activation), Projected(w, None, None, None), slice(0, TARGETS)
 
-    def both(found: tuple[Array, Array, Array]) -> Results:
-        return found[0], found[2]  # without biases, their gradient is not computed
+    def define() -> Results:
+        found = definitions.population(kind, seen.some(some), a[some], seen, a / count)
+        return found[0], found[2]  # there are no biases
 
-    choice = population.choose(kind, seen, seen, 1)
+    largest = float(seen.s.max())
+    choice = kernels.explain("population", kind, dim=dim, dtype=w.dtype, largest=largest)
     return Case(
         f"{activation} population, d={dim}, N={count:,}",
         dtype,
         choice,
         count**2,
         None if choice.path == "moments" else 4 * count**2 * dim,
-        lambda: both(population.interact(kind, seen, a, seen, c)),
-        lambda: both(definitions.population(kind, seen.some(some), a[some], seen, c)),
+        lambda: kernels.interact(kind, kernels.Neurons(a, w))[:2],
+        define,
     )
 
 
-def _layer(activation: str, dim: int, outputs: int, count: int, samples: int, dtype: str) -> Case:
-    rng = np.random.default_rng(0)
-    kind = make(activation)
-    x, y = _normal(rng, (samples, dim), dtype), _normal(rng, (samples, outputs), dtype)
-    w, b = _normal(rng, (count, dim), dtype), np.zeros(count, dtype)
-    a = _normal(rng, (count, outputs), dtype)
-    c = a / count
-    some = slice(0, TARGETS)
+def _layer(activation: str, dim: int, outputs: int, count: int, dtype: str) -> Case:
+    samples = max(1, count // 4)
+    x, y, a, w = _normal(dtype, (samples, dim), (samples, outputs), (count, outputs), (count, dim))
+    kind, b, some = make(activation), np.zeros(count, dtype), slice(0, TARGETS)
 
     def residual(rows: slice, f: Array) -> Array:
         return (f - y[rows]) / samples
 
     def define() -> Results:
-        g = (definitions.layer_forward(kind, x, w, b, c) - y) / samples
+        g = (definitions.layer_forward(kind, x, w, b, a / count) - y) / samples
         return definitions.layer_backward(kind, x, w[some], b[some], a[some], g)
 
-    chosen = layer.choose(kind, samples, dim, count, outputs, x.dtype)
+    sizes = {"samples": samples, "dim": dim, "neurons": count, "outputs": outputs}
+    several = f", k={outputs}" if outputs > 1 else ""
     return Case(
-        f"{activation} layer, d={dim}, N={count:,}, n={samples:,}"
-        + (f", k={outputs}" if outputs > 1 else ""),
+        f"{activation} layer, d={dim}, N={count:,}, n={samples:,}{several}",
         dtype,
-        Choice(chosen.path, chosen.why),
+        kernels.explain("layer", kind, dtype=w.dtype, **sizes),
         count * samples,
         4 * count * samples * (dim + (outputs if outputs > 1 else 0)),
-        lambda: layer.pull(kind, x, w, b, c, a, residual),
+        lambda: kernels.layer_pull(kind, kernels.Neurons(a, w, b), x, residual),
         define,
+    )
+
+
+def _pairs(dim: int, count: int, dtype: str) -> Case:
+    x, mass = _normal(dtype, (count, dim), (count,))
+    length = np.sqrt(dim)
+
+    def value(r: Array) -> Array:
+        return np.exp(-0.5 * (r / length) ** 2)
+
+    def slope(r: Array) -> Array:
+        return -r / length**2 * value(r)
+
+    table = {"kind": "rbf", "length": float(length)}
+    return Case(
+        f"rbf pairs, d={dim}, N={count:,}",
+        dtype,
+        kernels.explain("pairs", interaction=table, dim=dim),
+        count**2,
+        4 * count**2 * dim,
+        lambda: kernels.pair_sums(table, x, mass),
+        lambda: definitions.pairwise(value, slope, x[:TARGETS], mass, x),
     )
 
 
 def _attention(dim: int, count: int, dtype: str) -> Case:
-    points = np.random.default_rng(0).standard_normal((count, dim))
-    x = (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(dtype)
-    beta, identity = 4.0, np.eye(dim)
+    (points,) = _normal(dtype, (count, dim))
+    x, beta = points / np.linalg.norm(points, axis=1, keepdims=True), 4.0
+    identity, mass = np.eye(dim), np.full(count, 1 / count)
 
     def define() -> Results:
-        mass = np.full(count, 1 / count)
         maps = {"query": identity, "key": identity, "value": identity}
-        found = definitions.attention(x[:TARGETS], beta, sources=x, mass=mass, **maps)  # type: ignore[arg-type]
-        return (found,)
+        return (definitions.attention(x[:TARGETS], beta, sources=x, mass=mass, **maps),)  # type: ignore[arg-type]
 
     return Case(
         f"attention, d={dim}, N={count:,}",
         dtype,
-        choose_attention(dim, x.dtype),
+        kernels.explain("attention", dim=dim, dtype=x.dtype),
         count**2,
         4 * count**2 * dim,
-        lambda: (attention(x, beta),),
+        lambda: (kernels.attend(x, beta),),
         define,
     )
 
 
-def _normal(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Array:
-    return rng.standard_normal(shape).astype(dtype)
+def _normal(dtype: str, *shapes: tuple[int, ...]) -> Iterator[Array]:
+    rng = np.random.default_rng(0)
+    return (rng.standard_normal(shape).astype(dtype) for shape in shapes)
 
 
 def _examine(case: Case) -> Finding:

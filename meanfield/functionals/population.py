@@ -81,25 +81,28 @@ class GaussianRisk:
         assert isinstance(inputs, (Gaussian, GaussianMixture))
         self._components = [Component(*component) for component in inputs.components()]
         self._attraction = _attraction(network, law)
-        self._constant = 0.0
         with single_threaded():  # the same bits, however many cores there are
-            for number, component in enumerate(self._components):
-                power = self._attraction.power(number, component)
-                self._constant += 0.5 * component.weight * power
+            parts = enumerate(self._components)
+            self._powers = [self._attraction.power(*part) for part in parts]
 
     def __call__(self, ensemble: Ensemble) -> Pull:
         a, w, b, c = self._weights(ensemble)
         outer, inner, bias = np.zeros_like(a), np.zeros_like(w), np.zeros(len(w), w.dtype)
-        value = self._factor * self._constant
+        value, teacher = 0.0, self._attraction
         with single_threaded():  # the same bits, however many cores there are
             for number, component in enumerate(self._components):
+                if self._exact and isinstance(teacher, TeacherAttraction) and teacher.few(len(w)):
+                    share, sums = teacher.among(component, w, b, a, ensemble.mass)
+                else:
+                    seen = component.sees(w, b)
+                    repulsion = self._pairs(self._neurons(seen, a, c, ensemble.step))
+                    attraction = self._attraction(number, component, seen, a)
+                    potential = 0.5 * repulsion[0] + attraction[0]
+                    share = 0.5 * self._powers[number] + pairing(a, potential, ensemble.mass)
+                    sums = map(np.add, repulsion, attraction)
+                potential, d_mean, whitened = sums
                 weight = self._factor * component.weight
-                seen = component.sees(w, b)
-                repulsion = self._pairs(self._neurons(seen, a, c, ensemble.step))
-                attraction = self._attraction(number, component, seen, a)
-                for pull, share in ((repulsion, 0.5), (attraction, 1.0)):
-                    value += weight * share * pairing(a, pull[0], ensemble.mass)
-                potential, d_mean, whitened = map(np.add, repulsion, attraction)
+                value += weight * share
                 outer += weight * potential
                 inner += weight * component.unwhiten(d_mean, whitened)
                 if b is not None:

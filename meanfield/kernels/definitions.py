@@ -33,7 +33,8 @@ def kernel(
     p = activation.parameters
     m1, s1, n1 = (float(targets.m[i]), float(targets.s[i]), targets.n[i].astype(float))
     m2, s2, n2 = (float(sources.m[j]), float(sources.s[j]), sources.n[j].astype(float))
-    assert activation.pair is not None and activation.mean is not None
+    assert activation.pair is not None
+    assert activation.mean is not None
     if s1 == 0 or s2 == 0:  # one of the two is a constant
         value_u, slope_u, curve_u = activation.mean(p, m1, s1)
         value_v, slope_v, _ = activation.mean(p, m2, s2)
