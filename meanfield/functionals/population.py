@@ -21,7 +21,7 @@ from meanfield.data.targets import Labels, SingleIndex, Teacher
 from meanfield.ensemble import Ensemble
 from meanfield.errors import require
 from meanfield.functionals.hypercube import HypercubeRisk
-from meanfield.functionals.interactions import Error, Neurons, Summation
+from meanfield.functionals.interactions import Error, Exact, Neurons, Summation
 from meanfield.functionals.pull import Pull, no_closed_form
 from meanfield.kernels import elementwise
 from meanfield.kernels.blas import single_threaded
@@ -30,6 +30,7 @@ from meanfield.kernels.reductions import pairing
 from meanfield.networks import TwoLayer
 
 ENUMERABLE_DIM = 14  # 2^14 corners are a finite data set like any other
+FEW = 0.25  # a teacher up to this share of the neurons is summed together with them
 
 
 def population(network: TwoLayer, law: LabelledLaw, loss: str, pairs: Summation) -> Any:
@@ -89,20 +90,23 @@ class GaussianRisk:
         a, w, b, c = self._weights(ensemble)
         outer, inner, bias = np.zeros_like(a), np.zeros_like(w), np.zeros(len(w), w.dtype)
         value, teacher = 0.0, self._attraction
+        joined = isinstance(self._pairs, Exact) and isinstance(teacher, TeacherAttraction)
+        joined = joined and len(teacher) <= FEW * len(w)
         with single_threaded():  # the same bits, however many cores there are
             for number, component in enumerate(self._components):
-                if self._exact and isinstance(teacher, TeacherAttraction) and teacher.few(len(w)):
-                    share, sums = teacher.among(component, w, b, a, ensemble.mass)
+                if joined:
+                    error, sums = teacher.beside(component, a, w, b, ensemble.mass)
                 else:
                     seen = component.sees(w, b)
                     repulsion = self._pairs(self._neurons(seen, a, c, ensemble.step))
-                    attraction = self._attraction(number, component, seen, a)
-                    potential = 0.5 * repulsion[0] + attraction[0]
-                    share = 0.5 * self._powers[number] + pairing(a, potential, ensemble.mass)
-                    sums = map(np.add, repulsion, attraction)
+                    attraction = teacher(number, component, seen, a)
+                    error = 0.5 * self._powers[number]
+                    error += 0.5 * pairing(a, repulsion[0], ensemble.mass)
+                    error += pairing(a, attraction[0], ensemble.mass)
+                    sums = tuple(map(np.add, repulsion, attraction))
                 potential, d_mean, whitened = sums
                 weight = self._factor * component.weight
-                value += weight * share
+                value += weight * error
                 outer += weight * potential
                 inner += weight * component.unwhiten(d_mean, whitened)
                 if b is not None:
@@ -174,19 +178,42 @@ class TeacherAttraction:
         neurons = teacher.ensemble.astype("float64")
         self._a, _ = theirs.outer_weights(neurons)
         self._c = neurons.weigh(self._a)
+        self._mass = neurons.mass
         self._w, b = theirs.inner_weights(neurons)
         self._b = b if theirs.bias else None
-        self._sources: dict[Any, tuple[Projected, Array]] = {}  # by component and precision
+
+    def __len__(self) -> int:
+        return len(self._mass)
 
     def __call__(
         self, number: int, component: Component, seen: Projected, a: Array
     ) -> tuple[Array, Array, Array]:
-        key = number, a.dtype
-        if key not in self._sources:
-            b = None if self._b is None else self._b.astype(a.dtype)
-            sources = component.sees(self._w.astype(a.dtype), b)
-            self._sources[key] = sources, -self._c.astype(a.dtype)
-        return interact(self._activation, seen, a, *self._sources[key])
+        b = None if self._b is None else self._b.astype(a.dtype, copy=False)
+        sources = component.sees(self._w.astype(a.dtype, copy=False), b)
+        return interact(self._activation, seen, a, sources, -self._c.astype(a.dtype, copy=False))
+
+    def beside(
+        self, component: Component, a: Array, w: Array, b: Array | None, mass: Array
+    ) -> tuple[float, tuple[Array, ...]]:
+        """½E|f - y|² on one component, and its derivatives in the neurons.
+
+        It is ½∬U dμ dμ with μ = ρ - ρ*: one sum over the pairs of all neurons, where the
+        teacher's have negative mass.
+        """
+        weights, inner = (
+            np.concatenate([mine, theirs.astype(mine.dtype, copy=False)])
+            for mine, theirs in ((a, self._a), (w, self._w))
+        )
+        biases = None
+        if b is not None or self._b is not None:
+            parts = (b, len(w)), (self._b, len(self))
+            biases = np.concatenate([np.zeros(n) if v is None else v for v, n in parts])
+            biases = biases.astype(a.dtype, copy=False)
+        masses = np.concatenate([mass, -self._mass])
+        seen = component.sees(inner, biases)
+        c = (masses[:, None] * weights).astype(a.dtype, copy=False)
+        sums = interact(self._activation, seen, weights, seen, c)
+        return 0.5 * pairing(weights, sums[0], masses), tuple(each[: len(w)] for each in sums)
 
     def power(self, number: int, component: Component) -> float:
         """E|y|² on one component."""
