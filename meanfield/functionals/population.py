@@ -87,7 +87,7 @@ class GaussianRisk:
             self._powers = [self._attraction.power(*part) for part in parts]
 
     def __call__(self, ensemble: Ensemble) -> Pull:
-        a, w, b, c = self._weights(ensemble)
+        a, w, b = self._weights(ensemble)
         outer, inner, bias = np.zeros_like(a), np.zeros_like(w), np.zeros(len(w), w.dtype)
         value, teacher = 0.0, self._attraction
         joined = isinstance(self._pairs, Exact) and isinstance(teacher, TeacherAttraction)
@@ -98,7 +98,7 @@ class GaussianRisk:
                     error, sums = teacher.beside(component, a, w, b, ensemble.mass)
                 else:
                     seen = component.sees(w, b)
-                    repulsion = self._pairs(self._neurons(seen, a, c, ensemble.step))
+                    repulsion = self._pairs(self._neurons(seen, a, ensemble))
                     attraction = teacher(number, component, seen, a)
                     error = 0.5 * self._powers[number]
                     error += 0.5 * pairing(a, repulsion[0], ensemble.mass)
@@ -115,12 +115,12 @@ class GaussianRisk:
 
     def pairs_error(self, ensemble: Ensemble) -> Error:
         """How far the sum over pairs is from the exact one, at most (added over components)."""
-        a, w, b, c = self._weights(ensemble)
+        a, w, b = self._weights(ensemble)
         potential, gradient = 0.0, 0.0
         with single_threaded():
             for component in self._components:
                 seen = component.sees(w, b)
-                found = self._pairs.error(self._neurons(seen, a, c, ensemble.step))
+                found = self._pairs.error(self._neurons(seen, a, ensemble))
                 # From the whitened weight and the mean to w and b.
                 jacobian = np.column_stack([component.mean, component.root])
                 if self._network.bias:
@@ -129,13 +129,13 @@ class GaussianRisk:
                 gradient += component.weight * found.gradient * float(np.linalg.norm(jacobian, 2))
         return Error(abs(self._factor) * potential, abs(self._factor) * gradient)
 
-    def _weights(self, ensemble: Ensemble) -> tuple[Array, Array, Array | None, Array]:
+    def _weights(self, ensemble: Ensemble) -> tuple[Array, Array, Array | None]:
         a, _ = self._network.outer_weights(ensemble)
         w, b = self._network.inner_weights(ensemble)
-        return a, w, b if self._network.bias else None, ensemble.weigh(a)
+        return a, w, b if self._network.bias else None
 
-    def _neurons(self, seen: Projected, a: Array, c: Array, step: int) -> Neurons:
-        return Neurons(self._network.activation, seen, a, c, step)
+    def _neurons(self, seen: Projected, a: Array, ensemble: Ensemble) -> Neurons:
+        return Neurons(self._network.activation, seen, a, ensemble.weigh(a), ensemble.step)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numba
+from numba.core.codegen import CPUCodeLibrary
 from numba.core.dispatcher import Dispatcher
 from numba.core.event import Listener, register
 from numba.parfors.parfor import Parfor
@@ -172,3 +173,22 @@ def _hash_apart(loop: Any) -> int:
 
 
 Parfor.__hash__ = _hash_apart
+
+
+_optimize = CPUCodeLibrary._optimize_final_module
+
+
+def _own_copies(library: Any) -> None:
+    """Let a kernel call the copies that it holds of the functions it is made from.
+
+    numba offers them to the linker under public names. In the process that compiled a callee, the
+    linker takes the one compiled on its own; where the kernel comes from the disk, the copy in
+    it, which was optimised once more: sums in another order, other last digits.
+    """
+    for function in library._final_module.functions:
+        if not function.is_declaration and function.linkage.name == "linkonce_odr":
+            function.linkage = "internal"
+    _optimize(library)
+
+
+CPUCodeLibrary._optimize_final_module = _own_copies

@@ -22,21 +22,21 @@ from meanfield.kernels.blas import single_threaded
 Path = Literal["values", "signs", "sign loops"]
 Residual = Callable[[slice, Array], Array]
 
-# Up to so many coordinates, loops beat matrix products: ReLU, n = 2,000, N = 10,000, one thread,
-# takes 4 ms at d = 2 (tiles: 10), 14 at d = 10 (17; 30 where OpenBLAS has no AVX-512), and as
-# long as tiles at d = 16.
+# Measured on ReLU, n = 2,000, N = 10,000, float64, one core of an AMD EPYC of 2024, with and
+# without its AVX-512 in OpenBLAS.
+# Up to so many coordinates, loops beat matrix products: 4 ms against 10 and 18 at d = 2, 13
+# against 16 and 30 at d = 10; at d = 16 they lose.
 LOOPS = 12
-# OpenBLAS multiplies small matrices without copying them, up to so many multiplications: at
-# d = 100 in 96 x 96 tiles with 120 GF/s, where larger tiles reach 90. Below 64 samples per tile
-# the pass over its elements suffers.
-SMALL, NEURONS, LEAST_SAMPLES = 1_000_000, 96, 64
-MOST_SAMPLES = 240  # not a power of two: its rows would compete for the same lines of the cache
-LARGE = (128, 240)
+# Neurons and samples of a tile. Up to d = 43 OpenBLAS multiplies tiles of 96 x 240 without copying
+# them, if it knows AVX-512 (below a million multiplications): at d = 30 in 35 ms, which takes 47
+# in large tiles. These are better beyond: at d = 784 by 12 % than 128 x 240.
+SMALL_TILE, MOST_PRODUCTS = (96, 240), 1_000_000
+LARGE_TILES = {"signs": (448, 480), "values": (448, 240)}
 # Runs of neurons, each the work of one thread at a time: 1, 2, 3, 4, 6, 8, 12 or 24 threads
 # divide them evenly.
 LANES = 24
-# What a panel keeps should stay in the last cache if the weights do; else panels are as large as
-# can be, as each of them reads all weights.
+# What a panel keeps should stay in the last cache if the weights do: k = 10, d = 64 takes 100 ms,
+# and 110 in one panel. Else panels are as large as can be, as each of them reads all weights.
 CACHE, LIMIT = 24 << 20, 256 << 20
 
 
@@ -108,11 +108,11 @@ def choose(
 
 
 def _tile(path: Path, dim: int) -> tuple[int, int]:
-    """Neurons and samples of a tile."""
+    """Neurons and samples of a tile, at most."""
+    neurons, samples = SMALL_TILE
     if path == "sign loops":
-        return NEURONS, layer_tiles.STRIDE
-    samples = SMALL // (NEURONS * dim) // 8 * 8
-    return (NEURONS, min(samples, MOST_SAMPLES)) if samples >= LEAST_SAMPLES else LARGE
+        return neurons, layer_tiles.STRIDE
+    return SMALL_TILE if neurons * samples * dim <= MOST_PRODUCTS else LARGE_TILES[path]
 
 
 def forward(

@@ -252,3 +252,35 @@ def test_relu_on_the_circle(rng):
     expected = function(ensemble.position, ensemble.mass)
     assert risk.value(ensemble) == pytest.approx(expected, rel=1e-8)
     np.testing.assert_allclose(risk.gradient(ensemble), naive.slopes(risk, ensemble), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        ({}, {}),
+        ({"bias": True}, {}),
+        ({}, {"bias": True}),
+        ({"bias": True, "outputs": 2, "outer": "bounded"}, {"bias": True, "outputs": 2}),
+    ],
+)
+@pytest.mark.parametrize("law", ["standard", "mixture", "sphere"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_teacher_beside_the_neurons_is_a_teacher_apart(mine, theirs, law, dtype, monkeypatch):
+    if law == "sphere" and (mine or theirs):
+        pytest.skip("no closed form with a bias")
+    student, teacher = mf.TwoLayer("relu", 2, **mine), mf.TwoLayer("relu", 2, **theirs)
+    neurons = mf.NormalInit(12, dtype=dtype).draw(student.layout, seed=0)
+    target = mf.Teacher(teacher, mf.NormalInit(3).draw(teacher.layout, seed=1))
+    inputs = mf.Sphere(2, radius=0.7) if law == "sphere" else law_of(law)
+    risk = mf.Risk(student, inputs.labelled_by(target))
+    found = {}
+    for few in (0.25, 0.0):
+        monkeypatch.setattr("meanfield.functionals.population.FEW", few)
+        found[few] = risk.evaluate(neurons)
+    beside, apart = found.values()
+    tolerance = 1e-13 if dtype == "float64" else 1e-5
+    assert beside.value == pytest.approx(apart.value, rel=tolerance)
+    for one, other in ((beside.gradient, apart.gradient), (beside.variation, apart.variation)):
+        assert one.dtype == dtype
+        np.testing.assert_allclose(one, other, rtol=0, atol=tolerance * np.abs(other).max())
+    assert not np.array_equal(beside.gradient, apart.gradient)

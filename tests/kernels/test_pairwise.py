@@ -276,7 +276,7 @@ def test_shapes_that_do_not_fit():
     x = np.zeros((3, 2))
     with pytest.raises(InvalidInput, match=r"x = \(3,\)"):
         pairwise("rbf", np.zeros(3), np.ones(3))
-    with pytest.raises(InvalidInput, match=r"mass = \(2,\): expected one for each of 3 sources"):
+    with pytest.raises(InvalidInput, match=r"mass = \(2,\): expected the shape \(3,\)"):
         pairwise("rbf", x, np.ones(2))
     with pytest.raises(InvalidInput, match=r"y = \(4, 3\): expected the shape \(M, 2\)"):
         pairwise("rbf", x, np.ones(4), np.zeros((4, 3)))

@@ -88,7 +88,7 @@ def test_shape(name, dtype, rng):
     shape, w = potential.shape(dtype), reference(potential)
     p = tuple(map(dtype, potential.parameters))
     tolerance = 4 * np.finfo(dtype).eps
-    smallest = 2.0 ** (-1000 if dtype is np.float64 else -120)  # below it, W is 0
+    smallest = 2.0 ** (-998 if dtype is np.float64 else -118)  # below it, W is 0
     with mp.workdps(40):
         for u in (10.0 ** rng.uniform(-4, 2, size(200, 20))).astype(dtype):
             r = mpmath.sqrt(mpmath.mpf(float(u)))
@@ -115,7 +115,7 @@ def test_ends_of_the_numbers(name, dtype):
     assert value == pytest.approx(exact, rel=1e-5, abs=1e-6)
     assert np.isfinite(slope)
     assert np.isnan(shape(p, dtype(np.nan))).all()
-    for u in (1e-30, 1e30):
+    for u in (1e-30, 1e30) if dtype is np.float64 else (1e-12, 1e12):
         assert np.isfinite(shape(p, dtype(u))).all()
 
 
