@@ -12,6 +12,7 @@ import pytest
 import meanfield as mf
 from meanfield import random
 from meanfield.functionals import losses
+from meanfield.kernels.pairwise import pairwise
 from tests.conftest import size
 
 N, D, SAMPLES = 7, 3, 11
@@ -254,6 +255,25 @@ def test_c14_precision(samples, temperature):
     assert 0 < abs(single["energy"].values - energies).max() < 1e-6 * energies[0]
     assert np.all(abs(single["risk"].values - risks) < 1e-4 * risks)
     assert risks[-1] < size(0.01, 1.0) * risks[0]
+
+
+def test_c15_built_in_interactions():
+    far = np.array([[0.0, 0.0], [0.0, 3.0]])
+
+    def between(interaction):
+        """W and the force of the first particle on the second."""
+        value, gradient = pairwise(interaction, far[1:], [1.0], far[:1])
+        return float(value[0]), -float(gradient[0, 1])
+
+    soft = 1e-9
+    assert between(mf.Coulomb(4, soft)) == pytest.approx((3**-2, 2 * 3**-3))
+    assert between(mf.Coulomb(3, soft)) == pytest.approx((1 / 3, 1 / 9))
+    assert between(mf.Coulomb(2, soft)) == pytest.approx((-np.log(3), 1 / 3))
+    assert between(mf.Coulomb(1)) == pytest.approx((-3, 1))
+    assert between(mf.Logarithm(soft)) == pytest.approx((-0.5 * np.log(9), 1 / 3))
+    assert between(mf.Riesz(1, soft)) == pytest.approx(between(mf.Coulomb(3, soft)))
+    for kink in (mf.Coulomb(1), mf.Morse(), mf.Powers(2, 1)):
+        assert not pairwise(kink, np.zeros((2, 2)), [1.0, 1.0])[1].any()
 
 
 def test_p1_mei_montanari_nguyen(network, problem):

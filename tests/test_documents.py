@@ -76,11 +76,12 @@ def test_page_of_keys_is_complete():
     from meanfield.config.sections import RunSection, TeacherTable
     from meanfield.data import laws, sources, targets
     from meanfield.initial import initials
+    from meanfield.interactions import interactions
     from meanfield.networks import TwoLayer
 
     page = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
     classes = [RunSection, TeacherTable, TwoLayer]
-    for registry in (laws, sources, targets, initials):
+    for registry in (laws, sources, targets, initials, interactions):
         classes += [registry[name] for name in registry]
         assert all(f"`{name}`" in page for name in registry)
     for cls in classes:

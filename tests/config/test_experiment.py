@@ -191,3 +191,42 @@ def test_an_experiment_may_hold_large_arrays(tmp_path):
     with Experiment(tables).run(tmp_path / "long.h5") as run:
         assert len(run.experiment) > 2**16
         assert tomllib.loads(run.experiment)["data"]["x"] == x
+
+
+def test_interactions_of_the_energy():
+    several = [{"kind": "morse", "attraction": 0.2}, {"kind": "rbf", "weight": -0.1}]
+    experiment = Experiment(altered(energy={"interaction": several}))
+    problem = experiment.problem(0)
+    energy = (
+        risk_of(problem.flow)
+        + mf.Interaction(mf.Morse(attraction=0.2))
+        - 0.1 * mf.Interaction("rbf")
+    )
+    np.testing.assert_array_equal(
+        problem.flow.energy.gradient(problem.start), energy.gradient(problem.start)
+    )
+    again = Experiment(tomllib.loads(experiment.to_toml()))
+    assert again.resolved() == experiment.resolved()
+    assert [table["weight"] for table in again.resolved()["energy"]["interaction"]] == [1.0, -0.1]
+    assert "interaction" not in Experiment(altered()).resolved()["energy"]
+    alone = Experiment(altered(energy={"interaction": "quadratic"})).resolved()["energy"]
+    assert alone["interaction"] == [{"kind": "quadratic", "strength": 1.0, "weight": 1.0}]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("mors", "energy.interaction.kind: unknown interaction 'mors'; did you mean 'morse'?"),
+        ({"kind": "log"}, "energy.interaction.softening is missing"),
+        ({"kind": "log", "soft": 1.0}, "unknown key energy.interaction.soft"),
+        ({"kind": "coulomb", "dim": 3}, "energy.interaction.softening = 0"),
+        ({"kind": "rbf", "weight": "much"}, "energy.interaction.weight = 'much'"),
+        ({"kind": "rbf", "weight": float("inf")}, "energy.interaction.weight = inf"),
+        ({"kind": "rbf", "length": 0}, "energy.interaction.length = 0"),
+        ([3], "energy.interaction = 3: expected a name, a table with kind, or a list of these"),
+    ],
+)
+def test_wrong_interactions(given, told):
+    with pytest.raises(Mistakes) as caught:
+        Experiment(altered(energy={"interaction": given}))
+    assert told in str(caught.value)

@@ -47,7 +47,6 @@ FORMULAS = {
     ),
     "quadratic": (mf.Quadratic(3.0), lambda r: 1.5 * r**2, lambda r: 3 * r),
 }
-RADIAL = [name for name in FORMULAS if name != "quadratic"]
 WIDE = choices.FUSED_DIM + 1
 
 
@@ -70,9 +69,11 @@ def compare(name, x, mass, y=None, scale=1.0, dtype=np.float64):
         )
 
 
+CASES = [(name, dim) for name in FORMULAS for dim in (2, WIDE)]
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("dim", [1, 2, 3, 5, WIDE, WIDE + 4])
-@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize(("name", "dim"), [*CASES, *(("morse", dim) for dim in (1, 3, 5, 17))])
 def test_definition(name, dim, dtype):
     rng = np.random.default_rng(dim)
     x, mass = particles(rng, size(310, 9), dim, dtype)
@@ -86,7 +87,7 @@ def test_definition(name, dim, dtype):
     count=st.integers(1, size(300, 12)),
     others=st.integers(0, size(300, 12)),
     dim=st.sampled_from([1, 2, WIDE]),
-    name=st.sampled_from(list(FORMULAS)),
+    name=st.sampled_from(["morse", "quadratic"]),
     seed=st.integers(0, 99),
 )
 def test_any_shape(count, others, dim, name, seed):
@@ -160,7 +161,7 @@ def test_near_pairs_far_from_the_origin_keep_their_digits(name, dim):
 @pytest.mark.parametrize("dim", [2, WIDE])
 @pytest.mark.parametrize("name", FORMULAS)
 def test_actio_is_reactio(name, dim, dtype):
-    x, mass = particles(np.random.default_rng(4), size(700, 15), dim, dtype)
+    x, mass = particles(np.random.default_rng(4), size(400, 15), dim, dtype)
     _, gradient = pairwise(FORMULAS[name][0], x, mass)
     force = mass[:, None].astype(float) * gradient
     assert np.abs(force.sum(axis=0)).max() < 40 * np.finfo(dtype).eps * np.abs(force).sum()
@@ -250,8 +251,8 @@ def test_users_function_of_the_distance_is_not_asked_for_a_force_at_zero():
     np.testing.assert_array_equal(pairwise(charge, x, np.ones(3))[1][:, 0], [-2.0, -2.0, 4.0])
 
 
-@pytest.mark.parametrize("dim", [2, 7])
-@pytest.mark.parametrize("name", RADIAL)
+@pytest.mark.parametrize("dim", [2, 5])
+@pytest.mark.parametrize("name", ["rbf", "morse"])
 def test_paths_agree(name, dim):
     x, mass = particles(np.random.default_rng(8), size(300, 9), dim)
     interaction = FORMULAS[name][0]
