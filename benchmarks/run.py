@@ -29,10 +29,13 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 
 def environment(threads: int) -> dict[str, str]:
-    """What libraries read when they load: how many threads, and that idle ones shall sleep."""
+    """What libraries read when they load: how many threads, and that idle ones shall sleep.
+
+    What is set for OpenBLAS is set aside, as it might make it take the processor for another.
+    """
     count = str(threads)
     found = {
-        **os.environ,
+        **{key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")},
         "OMP_NUM_THREADS": count,
         "OPENBLAS_NUM_THREADS": count,
         "MKL_NUM_THREADS": count,

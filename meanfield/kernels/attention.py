@@ -32,7 +32,8 @@ from meanfield.errors import require
 from meanfield.kernels import blocks, fused, tiles
 from meanfield.kernels.blas import single_threaded
 from meanfield.kernels.choices import FUSED_DIM, Choice
-from meanfield.kernels.compile import jit, prange
+from meanfield.kernels.compile import jit, prange, threads
+from meanfield.kernels.counter import counter, take
 from meanfield.kernels.elementary import exp, exp2
 
 PATHS = ("fused", "tiles", "streaming")
@@ -323,10 +324,13 @@ def _streaming(dtype: Any) -> Any:
                     row[k] = before[i] * row[k] + more[k]
 
     @jit(parallel=True)
-    def drive(beta, x, y, bias, size, total, pull):
-        for index in prange((x.shape[0] + size - 1) // size):
-            i = np.int64(index) * size
-            block(beta, x[i : i + size], y, bias, size, total[i : i + size], pull[i : i + size])
+    def drive(workers, rows, beta, x, y, bias, size, total, pull):
+        for _ in prange(workers):
+            i = take(rows) * size
+            while i < x.shape[0]:
+                own = slice(i, i + size)
+                block(beta, x[own], y, bias, size, total[own], pull[own])
+                i = take(rows) * size
 
     return drive
 
@@ -336,7 +340,7 @@ def _stream(x: Array, y: Array, weights: Array, beta: float) -> tuple[Array, Arr
     number: Any = x.dtype.type
     total, pull = np.zeros(len(x), number), np.zeros((len(x), y.shape[1]), number)
     drive, size = _streaming(number), blocks.block_size(len(x))
-    drive(number(beta), x, y, np.log(weights), size, total, pull)
+    drive(threads(), counter(), number(beta), x, y, np.log(weights), size, total, pull)
     return total, pull
 
 

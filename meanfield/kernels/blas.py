@@ -45,6 +45,15 @@ def single_threaded() -> Iterator[None]:
                 _limit.close()
 
 
+def describe() -> str:
+    """The BLAS libraries that are loaded, and the processor that each of them sees."""
+    return ", ".join(
+        f"{library['internal_api']} {library['version']} {library.get('architecture', '')}".strip()
+        for library in _controller().info()
+        if library["user_api"] == "blas"
+    )
+
+
 @jit
 def product(first, second, out):
     """Write ``first @ second`` into ``out``: compiled once, not in every caller."""

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from meanfield.arrays import Array
-from meanfield.kernels.compile import jit, prange
+from meanfield.kernels.compile import jit, prange, threads
+from meanfield.kernels.counter import counter, take
 from meanfield.kernels.projected import Projected
 
 # Below this value of 1 - |rho|, angles are computed from the residual of one direction on the
@@ -159,12 +160,14 @@ def compiled(pair: Any, mean: Any) -> Any:
     add = row(pair, mean)
 
     @jit(parallel=True)
-    def drive(p, tm, ts, tn, ta, tc, sm, ss, sn, sa, sc, outer, d_mean, inner):
-        for i in prange(tm.shape[0]):
-            e = np.empty(tn.shape[1])
-            d_mean[i] = add(
-                p, tm[i], ts[i], tn[i], ta[i], tc[i], sm, ss, sn, sa, sc, outer[i], inner[i], e
-            )
+    def drive(workers, rows, p, tm, ts, tn, ta, tc, sm, ss, sn, sa, sc, outer, d_mean, inner):
+        for _ in prange(workers):
+            i, e = take(rows), np.empty(tn.shape[1])
+            while i < tm.shape[0]:
+                d_mean[i] = add(
+                    p, tm[i], ts[i], tn[i], ta[i], tc[i], sm, ss, sn, sa, sc, outer[i], inner[i], e
+                )
+                i = take(rows)
 
     return drive
 
@@ -189,5 +192,5 @@ def interact(
     ]
     # Parallel neurons divide by zero on purpose, and kernels that are not compiled would warn.
     with np.errstate(divide="ignore", invalid="ignore"):
-        drive(activation.parameters, *doubles, outer, d_mean, inner)
+        drive(threads(), counter(), activation.parameters, *doubles, outer, d_mean, inner)
     return outer.astype(dtype), d_mean.astype(dtype), inner.astype(dtype)

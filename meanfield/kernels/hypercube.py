@@ -17,7 +17,8 @@ import numpy as np
 
 from meanfield.arrays import Array
 from meanfield.kernels.blas import single_threaded
-from meanfield.kernels.compile import jit, prange
+from meanfield.kernels.compile import jit, prange, threads
+from meanfield.kernels.counter import counter, take
 
 LANES = 32  # sources treated together, one in each lane of the vector unit
 
@@ -53,15 +54,19 @@ def _block(
 
 
 @jit(parallel=True)
-def _products(share, sign, even1, odd1, d_even1, d_odd1, even2, odd2, a, c, outer, slope):
+def _products(
+    workers, rows, share, sign, even1, odd1, d_even1, d_odd1, even2, odd2, a, c, outer, slope
+):
     back = np.arange(even1.shape[1])[::-1].copy()
-    for i in prange(even1.shape[0]):
-        before = np.empty((even1.shape[1], LANES), even1.dtype)
-        for q in range(even2.shape[0]):
-            _block(
-                *(share, sign, even1[i], odd1[i], d_even1[i], d_odd1[i]),
-                *(even2[q], odd2[q], a[i], c[q], outer[i], slope[i], back, before),
-            )
+    for _ in prange(workers):
+        i, before = take(rows), np.empty((even1.shape[1], LANES), even1.dtype)
+        while i < even1.shape[0]:
+            for q in range(even2.shape[0]):
+                _block(
+                    *(share, sign, even1[i], odd1[i], d_even1[i], d_odd1[i]),
+                    *(even2[q], odd2[q], a[i], c[q], outer[i], slope[i], back, before),
+                )
+            i = take(rows)
 
 
 def _lanes(rows: Array) -> Array:
@@ -126,7 +131,9 @@ class _Products(Averages):
         outer, inner = np.zeros_like(target_weights), np.zeros_like(targets)
         for sign, share in zip((1.0, -1.0), self.shares, strict=True):
             if share:
-                _products(share, sign, *parts, *theirs, *weights, outer, inner)
+                _products(
+                    threads(), counter(), share, sign, *parts, *theirs, *weights, outer, inner
+                )
         return outer, inner
 
     def with_parity(self, targets: Array, support: list[int]) -> tuple[Array, Array]:

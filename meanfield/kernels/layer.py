@@ -8,7 +8,9 @@ of one panel, however much data there is, and nothing is computed twice.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -18,6 +20,9 @@ from meanfield.arrays import Array
 from meanfield.errors import require
 from meanfield.kernels import layer_tiles
 from meanfield.kernels.blas import single_threaded
+from meanfield.kernels.compile import threads
+from meanfield.kernels.counter import counter
+from meanfield.kernels.scratch import scratch
 
 Path = Literal["values", "signs", "sign loops"]
 Residual = Callable[[slice, Array], Array]
@@ -144,9 +149,9 @@ def forward(
     """
     layer = _Layer(activation, x, w, b, c, path)
     f = np.empty((len(x), c.shape[1]), x.dtype)
-    with single_threaded():
+    with single_threaded(), layer.room(keep=False):
         for rows in layer.panels():
-            f[rows] = layer.forward(rows, keep=False)
+            f[rows] = layer.forward(rows)
     return f
 
 
@@ -192,9 +197,9 @@ def pull(
     _require_shape("a", a, c.shape, x.dtype)
     a = np.ascontiguousarray(a)
     out = np.zeros(c.shape, x.dtype), np.zeros(w.shape, x.dtype), np.zeros(len(w), x.dtype)
-    with single_threaded():
+    with single_threaded(), layer.room(keep=True):
         for rows in layer.panels():
-            f = layer.forward(rows, keep=True)
+            f = layer.forward(rows)
             g = residual(rows, f)
             _require_shape("g", g, f.shape, x.dtype)
             layer.backward(rows, a, np.ascontiguousarray(g), out)
@@ -247,26 +252,36 @@ class _Layer:
         self._choice = choice
         self._blocks = -(-count // choice.neurons)
         self._each = max(1, -(-self._blocks // LANES))
-        self._xt = np.empty(choice.panel * dim, real)
-        self._kept = np.empty((0, 0, 0), self._tiles.kept)
+        self._lanes = -(-self._blocks // self._each)
+
+    @contextmanager
+    def room(self, keep: bool) -> Iterator[None]:
+        """Memory for one panel; with what `backward` needs, if that is to `keep`."""
+        panel, tile = self._choice.panel, self._choice.neurons * self._choice.samples
+        samples, spares = (panel * self._w.shape[1],), (self._lanes, 2 * tile)
+        parts = (self._lanes * self._c.shape[1] * panel,)
+        kept = (self._blocks, -(-panel // self._choice.samples), tile) if keep else (0, 0, 0)
+        with (
+            scratch(self._x.dtype, samples, spares, parts) as (self._xt, self._spares, self._parts),
+            scratch(self._tiles.kept, kept) as (self._kept,),
+        ):
+            yield
 
     def panels(self) -> Iterator[slice]:
         """The samples, panel by panel."""
         for start in range(0, len(self._x), self._choice.panel):
             yield slice(start, min(start + self._choice.panel, len(self._x)))
 
-    def forward(self, rows: slice, keep: bool) -> Array:
-        """Outputs (m, k) of a panel; keeps what `backward` needs."""
+    def forward(self, rows: slice) -> Array:
+        """Outputs (m, k) of a panel."""
         x, choice = np.ascontiguousarray(self._x[rows]), self._choice
-        if keep and not self._kept.size:
-            shape = (self._blocks, -(-len(x) // choice.samples), choice.neurons * choice.samples)
-            self._kept = np.empty(shape, self._kept.dtype)
-        lanes = -(-self._blocks // self._each)
-        parts = np.empty((lanes, self._c.shape[1], len(x)), x.dtype)
+        shape = self._lanes, self._c.shape[1], len(x)
+        parts = self._parts[: math.prod(shape)].reshape(shape)
         layer_tiles.pack(x, choice.samples, self._xt)
         layer_tiles.forward(
-            *(self._parameters, self._tiles.ahead, self._xt, self._w, self._b, self._c, len(x)),
-            *(choice.neurons, choice.samples, self._each, self._kept, parts),
+            *(threads(), counter(), self._parameters, self._tiles.ahead),
+            *(self._xt, self._w, self._b, self._c, len(x)),
+            *(choice.neurons, choice.samples, self._each, self._kept, self._spares, parts),
         )
         return np.ascontiguousarray(parts.sum(axis=0).T)
 
@@ -274,18 +289,9 @@ class _Layer:
         """Add what the panel that went forward last pulls."""
         x, choice = np.ascontiguousarray(self._x[rows]), self._choice
         layer_tiles.backward(
-            *(
-                self._parameters,
-                self._tiles.back,
-                self._tiles.finish,
-                x,
-                self._xt,
-                self._w,
-                self._b,
-                a,
-                g,
-            ),
-            *(choice.neurons, choice.samples, self._each, self._kept),
+            *(threads(), counter(), self._parameters, self._tiles.back, self._tiles.finish),
+            *(x, self._xt, self._w, self._b, a, g),
+            *(choice.neurons, choice.samples, self._each, self._kept, self._spares),
             *(rows.stop == len(self._x), *out),
         )
 

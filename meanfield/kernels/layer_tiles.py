@@ -29,6 +29,7 @@ from numba.cpython.unsafe.tuple import tuple_setitem
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from meanfield.kernels.compile import DISABLED, jit, prange
+from meanfield.kernels.counter import take
 from meanfield.kernels.pointers import address, call
 from meanfield.kernels.precision import in_precision
 
@@ -92,9 +93,8 @@ def pack(x, columns, xt):
 
 
 @jit
-def _ahead_lane(p, ahead, xt, w, b, c, count, rows, columns, start, stop, kept, f):
+def _ahead_lane(p, ahead, xt, w, b, c, count, rows, columns, start, stop, kept, spare, f):
     dim = w.shape[1]
-    spare = np.empty(2 * rows * columns, w.dtype)
     loose = np.empty(rows * columns, kept.dtype)
     for j in range(_blocks(count, columns)):
         first, last = j * columns, min(count, (j + 1) * columns)
@@ -112,21 +112,44 @@ def _ahead_lane(p, ahead, xt, w, b, c, count, rows, columns, start, stop, kept, 
 
 
 @jit(parallel=True)
-def forward(p, ahead, xt, w, b, c, count, rows, columns, each, kept, f):
+def forward(workers, lanes, p, ahead, xt, w, b, c, count, rows, columns, each, kept, spares, f):
     """Outputs of a panel: those of lane l, (k, n), are written to ``f[l]``."""
     blocks = _blocks(w.shape[0], rows)
-    for lane in prange(f.shape[0]):
-        start = np.int64(lane) * each
-        stop = min(blocks, start + each)
-        _ahead_lane(p, ahead, xt, w, b, c, count, rows, columns, start, stop, kept, f[lane])
+    for _ in prange(workers):
+        lane = take(lanes)
+        while lane < f.shape[0]:
+            start = lane * each
+            stop = min(blocks, start + each)
+            _ahead_lane(
+                *(p, ahead, xt, w, b, c, count, rows, columns, start, stop),
+                *(kept, spares[lane], f[lane]),
+            )
+            lane = take(lanes)
 
 
 @jit
 def _back_lane(
-    p, back, finish, x, xt, w, b, a, g, rows, columns, start, stop, kept, last, outer, inner, bias
+    p,
+    back,
+    finish,
+    x,
+    xt,
+    w,
+    b,
+    a,
+    g,
+    rows,
+    columns,
+    start,
+    stop,
+    kept,
+    spare,
+    last,
+    outer,
+    inner,
+    bias,
 ):
     count, dim = x.shape
-    spare = np.empty(2 * rows * columns, w.dtype)
     for j in range(_blocks(count, columns)):
         seen = slice(j * columns, min(count, (j + 1) * columns))
         width = seen.stop - seen.start
@@ -143,17 +166,39 @@ def _back_lane(
 
 @jit(parallel=True)
 def backward(
-    p, back, finish, x, xt, w, b, a, g, rows, columns, each, kept, last, outer, inner, bias
+    workers,
+    lanes,
+    p,
+    back,
+    finish,
+    x,
+    xt,
+    w,
+    b,
+    a,
+    g,
+    rows,
+    columns,
+    each,
+    kept,
+    spares,
+    last,
+    outer,
+    inner,
+    bias,
 ):
     """Add to `outer`, `inner` and `bias` what a panel pulls; complete them if it is the last."""
     blocks = _blocks(w.shape[0], rows)
-    for lane in prange(_blocks(blocks, each)):
-        start = np.int64(lane) * each
-        stop = min(blocks, start + each)
-        _back_lane(
-            *(p, back, finish, x, xt, w, b, a, g, rows, columns, start, stop),
-            *(kept, last, outer, inner, bias),
-        )
+    for _ in prange(workers):
+        lane = take(lanes)
+        while lane < _blocks(blocks, each):
+            start = lane * each
+            stop = min(blocks, start + each)
+            _back_lane(
+                *(p, back, finish, x, xt, w, b, a, g, rows, columns, start, stop),
+                *(kept, spares[lane], last, outer, inner, bias),
+            )
+            lane = take(lanes)
 
 
 class Tiles(NamedTuple):

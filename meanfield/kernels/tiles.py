@@ -18,7 +18,11 @@ import numpy as np
 
 from meanfield.kernels import blocks
 from meanfield.kernels.blas import product, single_threaded
-from meanfield.kernels.compile import jit, prange
+from meanfield.kernels.compile import jit, prange, threads
+from meanfield.kernels.counter import counter, take
+from meanfield.kernels.scratch import scratch
+
+TILES = 3  # that several outputs need room for
 
 
 @jit
@@ -133,7 +137,6 @@ def _several(shape: Any, dtype: Any) -> Any:
 def compiled(shape: Any, several: bool, dtype: Any) -> Any:
     """The loops for one shape and type of number."""
     meet = (_several if several else _single)(shape, dtype)
-    tiles = 3 if several else 1
 
     @jit
     def part(neurons, start, stop):
@@ -141,11 +144,10 @@ def compiled(shape: Any, several: bool, dtype: Any) -> Any:
         return x[start:stop], a[start:stop], c[start:stop], cx[start:stop]
 
     @jit
-    def run(p, targets, sources, symmetric, size, pairs, base, buffer):
+    def run(p, targets, sources, symmetric, size, pairs, base, buffer, room):
         buffer[:] = 0
         x, y, k = targets[0], sources[0], sources[2].shape[1]
         circle = (x.shape[0] + size - 1) // size
-        room = np.empty(tiles * size * size + size * max(x.shape[1], k), x.dtype)
         for unit in range(pairs.shape[0]):
             i, j = pairs[unit, 0], pairs[unit, 1]
             at_i = buffer[(i - base) % circle]
@@ -159,13 +161,18 @@ def compiled(shape: Any, several: bool, dtype: Any) -> Any:
             )
 
     @jit(parallel=True)
-    def drive(p, targets, sources, symmetric, size, pairs, first, base, buffers):
-        for lane in prange(base.shape[0]):
-            start, stop = first[lane], first[lane + 1]
-            run(
-                *(p, targets, sources, symmetric, size),
-                *(pairs[start:stop], base[lane], buffers[lane]),
-            )
+    def drive(
+        workers, lanes, p, targets, sources, symmetric, size, pairs, first, base, buffers, rooms
+    ):
+        for _ in prange(workers):
+            lane = take(lanes)
+            while lane < base.shape[0]:
+                start, stop = first[lane], first[lane + 1]
+                run(
+                    *(p, targets, sources, symmetric, size),
+                    *(pairs[start:stop], base[lane], buffers[lane], rooms[lane]),
+                )
+                lane = take(lanes)
 
     return drive
 
@@ -211,12 +218,16 @@ def sums(
         targets = (x, a, nothing, nothing)
         sources = (y, nothing, c, c[:, :1] * y)
     plan = blocks.schedule(-(-count // size), -(-len(c) // size), symmetric)
-    buffers = np.empty((len(plan.base), int(plan.span.max()), size * (k + dim)), x.dtype)
     out = np.empty((plan.blocks, size * (k + dim)), x.dtype)
     number: Any = x.dtype.type
-    drive = compiled(shape(number), k > 1, number)
-    with single_threaded():
-        drive(p, targets, sources, symmetric, size, plan.pairs, plan.first, plan.base, buffers)
-    blocks.gather(buffers, plan.base, plan.span, out)
+    several = k > 1
+    drive = compiled(shape(number), several, number)
+    rooms = plan.rooms((TILES if several else 1) * size * size + size * max(dim, k))
+    with scratch(x.dtype, plan.buffers(size * (k + dim)), rooms) as room, single_threaded():
+        drive(
+            *(threads(), counter(), p, targets, sources, symmetric, size),
+            *(plan.pairs, plan.first, plan.base, *room),
+        )
+        blocks.gather(room[0], plan, out)
     total = out[:, : size * k].reshape(-1, k)[:count]
     return total, out[:, size * k :].reshape(-1, dim)[:count]

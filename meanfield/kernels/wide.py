@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from meanfield.kernels import blocks
-from meanfield.kernels.compile import jit, prange
+from meanfield.kernels.compile import jit, prange, threads
+from meanfield.kernels.counter import counter, take
 from meanfield.kernels.fused import Distance, _coordinates
+from meanfield.kernels.scratch import scratch
 
 GROUP = 4  # coordinates; with two rows, eight sums stay in registers
 SIZE = 128  # particles in a block; a group and its sums are 8 kB
@@ -118,7 +120,7 @@ def compiled(shape: Any, dtype: Any) -> Any:
                     at_here[g * width + k * SIZE + i + 1] += sums[2 * k + 1]
 
     @jit
-    def take(groups, block, scratch, at_there):
+    def hand_over(groups, block, scratch, at_there):
         for g in range(groups):
             given = block[(2 * g + 1) * width : (2 * g + 2) * width]
             out = at_there[g * width : (g + 1) * width]
@@ -129,27 +131,31 @@ def compiled(shape: Any, dtype: Any) -> Any:
             total[j] += scratch[values + j]
 
     @jit
-    def run(p, targets, sources, symmetric, count, pairs, base, buffer):
+    def run(p, targets, sources, symmetric, count, pairs, base, buffer, room):
         buffer[:] = zero
         groups = targets.shape[1] // width
-        block = np.empty(2 * groups * width, targets.dtype)
-        scratch = np.empty(6 * SIZE, targets.dtype)
+        scratch, block = room[: 6 * SIZE], room[6 * SIZE :]
         for unit in range(pairs.shape[0]):
             i, j = pairs[unit, 0], pairs[unit, 1]
             rows = min(SIZE, count - i * SIZE)
             at_i = buffer[(i - base) % targets.shape[0]]
             meet(p, targets[i], sources[j], groups, rows, block, scratch, at_i)
             if symmetric and i != j:
-                take(groups, block, scratch, buffer[(j - base) % targets.shape[0]])
+                hand_over(groups, block, scratch, buffer[(j - base) % targets.shape[0]])
 
     @jit(parallel=True)
-    def drive(p, targets, sources, symmetric, count, pairs, first, base, buffers):
-        for lane in prange(base.shape[0]):
-            start, stop = first[lane], first[lane + 1]
-            run(
-                *(p, targets, sources, symmetric, count),
-                *(pairs[start:stop], base[lane], buffers[lane]),
-            )
+    def drive(
+        workers, lanes, p, targets, sources, symmetric, count, pairs, first, base, buffers, rooms
+    ):
+        for _ in prange(workers):
+            lane = take(lanes)
+            while lane < base.shape[0]:
+                start, stop = first[lane], first[lane + 1]
+                run(
+                    *(p, targets, sources, symmetric, count),
+                    *(pairs[start:stop], base[lane], buffers[lane], rooms[lane]),
+                )
+                lane = take(lanes)
 
     return drive
 
@@ -171,12 +177,15 @@ def sums(
         sources = blocks.pack(_widened(y, columns), c, SIZE)
     plan = blocks.schedule(len(targets), len(sources), y is None)
     width = (columns + 1) * SIZE
-    buffers = np.empty((len(plan.base), max(1, int(plan.span.max())), width), x.dtype)
     number: Any = x.dtype.type
     drive = compiled(shape(number), number)
-    drive(p, targets, sources, y is None, count, plan.pairs, plan.first, plan.base, buffers)
     out = np.empty((len(targets), width), x.dtype)
-    blocks.gather(buffers, plan.base, plan.span, out)
+    with scratch(x.dtype, plan.buffers(width), plan.rooms((6 + 2 * columns) * SIZE)) as room:
+        drive(
+            *(threads(), counter(), p, targets, sources, y is None, count),
+            *(plan.pairs, plan.first, plan.base, *room),
+        )
+        blocks.gather(room[0], plan, out)
     found = blocks.unpack(out, count, columns + 1)
     return found[:, columns], found[:, :dim]
 

@@ -21,6 +21,17 @@ import numpy as np
 
 from meanfield.arrays import dots, scaled
 from meanfield.kernels import fused, tiles
+from meanfield.kernels.projected import Projected
+
+
+class Scaled(NamedTuple):
+    """Neurons, as a zonal kernel sees them: x (N, d), and l, l', κ, κ' of the norms s (N,)."""
+
+    x: np.ndarray
+    length: Any
+    length_slope: Any
+    kappa: Any
+    kappa_slope: Any
 
 
 class Scales(NamedTuple):
@@ -29,14 +40,14 @@ class Scales(NamedTuple):
     Attributes
     ----------
     of : callable
-        ``of(s) -> (l, l', κ, κ')`` for norms s (N,), in their number type.
+        The `Scaled` neurons of `Projected` ones, in their number type.
     largest : float
         Norm up to which float64 serves.
     largest_single : float
         Norm up to which float32 serves.
     """
 
-    of: Callable[[np.ndarray], tuple[Any, Any, Any, Any]]
+    of: Callable[[Projected], Scaled]
     largest: float = np.inf
     largest_single: float = np.inf
 
@@ -63,12 +74,13 @@ class Zonal:
 def homogeneous(degree: int) -> Scales:
     """x = n, κ = s^h: positively homogeneous activations."""
 
-    def of(s: np.ndarray) -> tuple[Any, Any, Any, Any]:
+    def of(seen: Projected) -> Scaled:
+        s = seen.s
         still = s == 0
         length = np.where(still, s.dtype.type(1), s)  # x = 0 where there is no direction
         if degree == 0:
-            return length, 1, np.where(still, s, s.dtype.type(1)), 0
-        return length, 1, s**degree, degree * s ** (degree - 1)
+            return Scaled(seen.n, length, 1, np.where(still, s, s.dtype.type(1)), 0)
+        return Scaled(seen.n, length, 1, s**degree, degree * s ** (degree - 1))
 
     return Scales(of)
 
@@ -76,13 +88,15 @@ def homogeneous(degree: int) -> Scales:
 def squashed(square: float, power: int = 0) -> Scales:
     """x = s n / √(s² + v), κ = (s² + v)^(-power/2): noise of variance v in u."""
 
-    def of(s: np.ndarray) -> tuple[Any, Any, Any, Any]:
+    def of(seen: Projected) -> Scaled:
+        s = seen.s
         length = np.sqrt(s * s + s.dtype.type(square))
         slope = s / length
+        x = seen.a / length[:, None]
         if power == 0:
-            return length, slope, 1, 0
+            return Scaled(x, length, slope, 1, 0)
         kappa = length**-power
-        return length, slope, kappa, -power * kappa * slope / length
+        return Scaled(x, length, slope, kappa, -power * kappa * slope / length)
 
     # 1 - u² of parallel neurons is v/s², and u has an error of one unit: φ' of such pairs keeps
     # 10 digits, or 4.
@@ -92,9 +106,10 @@ def squashed(square: float, power: int = 0) -> Scales:
 def exponential(sign: int) -> Scales:
     """x = s n, κ = exp(± s²/2)."""
 
-    def of(s: np.ndarray) -> tuple[Any, Any, Any, Any]:
+    def of(seen: Projected) -> Scaled:
+        s = seen.s
         kappa = np.exp(s.dtype.type(sign / 2) * s * s)
-        return 1, 0, kappa, sign * s * kappa
+        return Scaled(seen.a, 1, 0, kappa, sign * s * kappa)
 
     # e^(s²) must fit in, and its relative error is one unit times s².
     return Scales(of, 26.0, 9.0)
@@ -103,9 +118,9 @@ def exponential(sign: int) -> Scales:
 def interact(
     zonal: Zonal,
     parameters: tuple[float, ...],
-    targets: Any,
+    targets: Projected,
     target_weights: np.ndarray,
-    sources: Any,
+    sources: Projected,
     source_weights: np.ndarray,
     path: str,
     meet: Callable[..., tuple[np.ndarray, np.ndarray]] = tiles.sums,
@@ -122,13 +137,10 @@ def interact(
     dtype = targets.s.dtype.type
     p = tuple(dtype(value) for value in parameters)
     a = target_weights
-    length, length_slope, kappa, kappa_slope = zonal.scales.of(targets.s)
-    x = targets.a / _column(length)
-    if sources is targets:
-        y, kappa_sources = None, kappa
-    else:
-        length_sources, _, kappa_sources, _ = zonal.scales.of(sources.s)
-        y = sources.a / _column(length_sources)
+    x, length, length_slope, kappa, kappa_slope = zonal.scales.of(targets)
+    y, kappa_sources = None, kappa
+    if sources is not targets:
+        y, _, _, kappa_sources, _ = zonal.scales.of(sources)
     c = dtype(zonal.factor) * source_weights * _column(kappa_sources)
     if path == "fused":
         total, pull = fused.sums(zonal.shape, fused.Product, p, x, c[:, 0], y)

@@ -9,6 +9,7 @@ import time
 from importlib import metadata
 from typing import Any
 
+from meanfield.kernels import blas
 from meanfield.kernels import compile as compiling
 
 CONVENTIONS = (
@@ -32,6 +33,7 @@ def provenance(seeds: list[int]) -> dict[str, Any]:
         "processors": os.cpu_count() or 0,
         "threads": compiling.threads(),
         "jit": not compiling.DISABLED,
+        "blas": blas.describe(),
     }
     return found | {f"version_{package}": _version(package) for package in PACKAGES}
 
