@@ -44,6 +44,12 @@ def nodes_of(name):
     return np.concatenate(inputs), np.concatenate(weights), np.concatenate(numbers)
 
 
+@pytest.fixture(params=[0.0, np.inf], ids=["apart", "beside"])
+def teacher_summed(request, monkeypatch):
+    """Whether a teacher is summed on its own or together with the neurons."""
+    monkeypatch.setattr("meanfield.functionals.population.FEW", request.param)
+
+
 def check(network, law, ensemble, x, y, weights, tolerance=1e-12):
     function = naive.risk(network, x, y, weights)
     gradient, variation = naive.complex_slopes(function, ensemble.position, ensemble.mass)
@@ -62,6 +68,7 @@ OPTIONS = [
 ]
 
 
+@pytest.mark.usefixtures("teacher_summed")
 @pytest.mark.parametrize(
     ("kind", "options"), [*(("erf", options) for options in OPTIONS), ("sin", {"bias": True})]
 )
@@ -113,6 +120,7 @@ def test_single_index(link, kind, options, rng):
     check(network, law, naive.neurons(network, 4, rng), x, y[:, None], weights)
 
 
+@pytest.mark.usefixtures("teacher_summed")
 def test_standard_law_however_it_is_written(rng):
     network = mf.TwoLayer("erf", 2)
     ensemble = naive.neurons(network, 3, rng)
@@ -140,6 +148,7 @@ def own(definition, w, b, mean, root):
     return average(lambda u: value(u) ** 2), d_mean * mean + root @ along / s * radial, d_mean
 
 
+@pytest.mark.usefixtures("teacher_summed")
 def test_relu_with_a_teacher(rng):
     relu = next(d for d in references.DEFINITIONS if d.kind == "relu")
     network = mf.TwoLayer("relu", 3, bias=True)
@@ -201,6 +210,7 @@ def test_single_index_for_every_activation(definition, rng):
             assert a * naive.difference(along) == pytest.approx(expected, rel=1e-9, abs=1e-10)
 
 
+@pytest.mark.usefixtures("teacher_summed")
 @pytest.mark.parametrize("kind", ["erf", "relu"])
 def test_neurons_without_weight(kind, rng):
     """At w = 0 a neuron is a constant; the gradient is a number, and right where s is smooth."""
@@ -241,6 +251,7 @@ def test_monomials_on_the_circle(degree, rng):
     naive.assert_agrees(found, function(ensemble.position, ensemble.mass), *slopes)
 
 
+@pytest.mark.usefixtures("teacher_summed")
 def test_relu_on_the_circle(rng):
     network = mf.TwoLayer("relu", 2)
     theirs, ensemble = naive.neurons(network, 2, rng), naive.neurons(network, 3, rng)
