@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
 from meanfield.errors import Diverged
 
 
-def check_finite(before: Ensemble, after: Array, length: float) -> None:
+def check_finite(before: Ensemble, after: Ensemble, length: float) -> None:
     """Raise `Diverged` if a step took a particle out of the finite numbers.
 
     The message names the step, the time, the first such particle and where it was.
     """
-    if np.isfinite(after.sum()):
+    arrays = (after.position, after.mass[:, None], after.velocity)
+    changed = [array for array in arrays if array is not None]
+    if all(np.isfinite(array.sum()) for array in changed):
         return
-    lost = np.flatnonzero(~np.isfinite(after).all(axis=1))
+    finite = [np.isfinite(array).all(axis=1) for array in changed]
+    lost = np.flatnonzero(~np.logical_and.reduce(finite))
     if not len(lost):  # finite entries whose sum overflows
         return
     norm = float(np.linalg.norm(before.position[lost[0]]))

@@ -48,6 +48,7 @@ class Problem:
     def __post_init__(self) -> None:
         self.start = self.start.copy()
         self.start.time = 0.0
+        self.start = self.flow.prepare(self.start, self.seed)
 
     @cached_property
     def evaluation(self) -> Evaluation:
@@ -267,8 +268,10 @@ def _run_one(
     try:
         view = View(ensemble, flow, start, problem.evaluation)
         while True:
-            with timer("evaluating"):
-                here = view.evaluation
+            here = None
+            if scheme.looks_first:
+                with timer("evaluating"):
+                    here = view.evaluation
             for axis, (_, observers) in axes.items():
                 row = axis_rows[axis].get(done)
                 if row is not None:
@@ -284,14 +287,12 @@ def _run_one(
                 return
             length = float(grid.length(done))
             with timer("stepping"):
-                position = scheme.advance(flow, ensemble, here, length, problem.seed)
-            check_finite(ensemble, position, length)
-            ensemble.position = position.astype(ensemble.dtype, copy=False)
+                found = scheme.advance(flow, ensemble, here, length, problem.seed)
+            check_finite(ensemble, found.ensemble, length)
             done += 1
             timer.steps += 1
-            ensemble.step += 1
-            ensemble.time = grid.time(done)
-            view = View(ensemble, flow, start)
+            ensemble = found.ensemble.having(step=ensemble.step + 1, time=grid.time(done))
+            view = View(ensemble, flow, start, found.evaluation)
             if progress is not None:
                 progress(done, grid.total, view)
     finally:
@@ -323,7 +324,6 @@ def rehearse(
     """Meet every error that can be met before the first step; return the time axes."""
     axes = _axes(observe, schedule(observe_when), grid)
     scheme.check(problem.flow)
-    problem.flow.speeds(problem.start.layout)
     view = View(problem.start, problem.flow, problem.start, problem.evaluation)
     names: set[str] = set()
     numbers = ((), (problem.start.dim,))

@@ -117,14 +117,14 @@ class Experiment:
         initial = self._sections.ensemble.build()
         start: Ensemble = problems.attempt("ensemble", initial.draw, network.layout, seed)
         problems.finish()
-        problems.attempt("flow", flow.speeds, network.layout)
+        problem = problems.attempt("flow", Problem, flow, start, seed)
         problems.attempt("scheme", self.scheme.check, flow)
         grid = Grid(self.scheme.step, self.until)
         for key in ("frames", "observe_when"):
             when = schedule(getattr(self._sections.run, key))
             problems.attempt(f"run.{key}", when.steps, grid)
         problems.finish()
-        return Problem(flow, start, seed)
+        return problem
 
     def observers(self) -> list[Observable]:
         """The observables, made anew."""

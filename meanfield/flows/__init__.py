@@ -1,7 +1,26 @@
 """Flows: how an energy descends."""
 
-from meanfield.flows.base import Flow, flows
+from meanfield.flows.base import Flow, Moves, flows
+from meanfield.flows.birth_death import BirthDeath
+from meanfield.flows.cooling import coolings
+from meanfield.flows.fisher_rao import FisherRao, WassersteinFisherRao
+from meanfield.flows.kinetic import HeavyBall, Kinetic, Nesterov
 from meanfield.flows.langevin import Langevin
+from meanfield.flows.manifolds import manifolds
 from meanfield.flows.wasserstein import Wasserstein
 
-__all__ = ["Flow", "Langevin", "Wasserstein", "flows"]
+__all__ = [
+    "BirthDeath",
+    "FisherRao",
+    "Flow",
+    "HeavyBall",
+    "Kinetic",
+    "Langevin",
+    "Moves",
+    "Nesterov",
+    "Wasserstein",
+    "WassersteinFisherRao",
+    "coolings",
+    "flows",
+    "manifolds",
+]

@@ -1,0 +1,33 @@
+"""Schemes: how time is cut, each with the order it is held to by the tests."""
+
+from meanfield.schemes.adaptive import Adaptive
+from meanfield.schemes.base import Scheme, Step, schemes
+from meanfield.schemes.kinetic import BAOAB, OBABO, UBU
+from meanfield.schemes.runge_kutta import RK4, Euler, Heun, RungeKutta
+from meanfield.schemes.splitting import Lie, Strang
+from meanfield.schemes.stochastic import (
+    EulerMaruyama,
+    Exponential,
+    LeimkuhlerMatthews,
+    StochasticHeun,
+)
+
+__all__ = [
+    "BAOAB",
+    "OBABO",
+    "RK4",
+    "UBU",
+    "Adaptive",
+    "Euler",
+    "EulerMaruyama",
+    "Exponential",
+    "Heun",
+    "LeimkuhlerMatthews",
+    "Lie",
+    "RungeKutta",
+    "Scheme",
+    "Step",
+    "StochasticHeun",
+    "Strang",
+    "schemes",
+]

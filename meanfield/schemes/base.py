@@ -1,0 +1,114 @@
+"""What a scheme is: one step of time, with the order that the tests hold it to.
+
+The step multiplies ∇F'(ρ)(θ_i), which carries no 1/N: with step h an Euler step is
+``θ_i ← θ_i - h ∇F'(ρ)(θ_i)``, and time advances by h.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+from meanfield.ensemble import Ensemble
+from meanfield.errors import Unsupported, require_positive
+from meanfield.flows import Flow, Moves
+from meanfield.functionals import Evaluation
+from meanfield.registry import Registry
+
+
+class Step(NamedTuple):
+    """Where a step leads.
+
+    Attributes
+    ----------
+    ensemble : Ensemble
+    evaluation : Evaluation, optional
+        The driving energy there, where the scheme has it.
+    """
+
+    ensemble: Ensemble
+    evaluation: Evaluation | None = None
+
+
+@dataclass(frozen=True)
+class Scheme(ABC):
+    """A rule for one step of a flow.
+
+    Parameters
+    ----------
+    step : float
+        Length h of a step in time.
+
+    Attributes
+    ----------
+    order : int
+        Global order of the error without noise.
+    strong, weak : float or None
+        Orders with (additive) noise; None: not claimed, or no noise at all.
+    evaluations : int
+        Of the energy in one step: what it costs.
+    serves, needs : frozenset of Moves
+        What a flow may change, and what it must.
+    looks_first : bool
+        Whether a step uses the energy where it begins; else it is not evaluated there.
+    """
+
+    step: float
+    kind: ClassVar[str] = ""
+    order: ClassVar[int]
+    strong: ClassVar[float | None] = None
+    weak: ClassVar[float | None] = None
+    evaluations: ClassVar[int]
+    serves: ClassVar[frozenset[Moves]]
+    needs: ClassVar[frozenset[Moves]] = frozenset()
+    looks_first: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        require_positive("step", self.step)
+        # A number of NumPy would turn the state to float64 where it is float32.
+        object.__setattr__(self, "step", float(self.step))
+
+    @classmethod
+    def suits(cls, flow: Flow) -> bool:
+        """Whether the scheme can step this flow."""
+        return cls.needs <= flow.moves <= cls.serves
+
+    def check(self, flow: Flow) -> None:
+        """Raise `Unsupported` if the scheme cannot step this flow; names those that can."""
+        if self.suits(flow):
+            return
+        extra, lacking = flow.moves - self.serves, self.needs - flow.moves
+        reason = "flows whose friction stays the same"
+        if extra or lacking:
+            reason = (
+                f"flows with {_names(lacking)}" if lacking else f"flows without {_names(extra)}"
+            )
+        able = ", ".join(repr(name) for name in schemes if schemes[name].suits(flow))
+        raise Unsupported(
+            f"the scheme {self.kind!r} is for {reason}: use {able} for the flow {flow.kind!r}"
+        )
+
+    @abstractmethod
+    def advance(self, flow: Flow, ensemble: Ensemble, here: Any, length: float, seed: int) -> Step:
+        """One step.
+
+        Parameters
+        ----------
+        flow : Flow
+        ensemble : Ensemble
+            The state at the beginning of the step; it is not changed.
+        here : Evaluation
+            The driving energy at that state; None if the scheme does not look first.
+        length : float
+            Of this step: ``step``, or less for the last one.
+        seed : int
+            With the ensemble's step, decides the noise.
+        """
+
+
+schemes: Registry[Scheme] = Registry("scheme")
+
+
+def _names(moves: frozenset[Moves]) -> str:
+    return " or ".join(sorted(move.value for move in moves))
