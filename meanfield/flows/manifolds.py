@@ -66,7 +66,7 @@ class Sphere(Manifold):
 
     def nearest(self, x: Array) -> Array:
         # Without a direction a point has no nearest one: NaN, which stops the run.
-        with np.errstate(invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             return x * (self.radius / np.sqrt(np.sum(x * x, axis=-1, keepdims=True)))
 
     def __str__(self) -> str:
