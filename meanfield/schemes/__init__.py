@@ -1,7 +1,7 @@
 """Schemes: how time is cut, each with the order it is held to by the tests."""
 
 from meanfield.schemes.adaptive import Adaptive
-from meanfield.schemes.base import Scheme, Step, schemes
+from meanfield.schemes.base import Scheme, Step, combinations, schemes
 from meanfield.schemes.kinetic import BAOAB, OBABO, UBU
 from meanfield.schemes.runge_kutta import RK4, Euler, Heun, RungeKutta
 from meanfield.schemes.splitting import Lie, Strang
@@ -29,5 +29,6 @@ __all__ = [
     "Step",
     "StochasticHeun",
     "Strang",
+    "combinations",
     "schemes",
 ]

@@ -12,8 +12,8 @@ from typing import Any, ClassVar, NamedTuple
 
 from meanfield.ensemble import Ensemble
 from meanfield.errors import Unsupported, require_positive
-from meanfield.flows import Flow, Moves
-from meanfield.functionals import Evaluation
+from meanfield.flows import Flow, Moves, flows
+from meanfield.functionals import L2, Entropy, Evaluation
 from meanfield.registry import Registry
 
 
@@ -112,3 +112,16 @@ schemes: Registry[Scheme] = Registry("scheme")
 
 def _names(moves: frozenset[Moves]) -> str:
     return " or ".join(sorted(move.value for move in moves))
+
+
+def combinations() -> dict[str, list[str]]:
+    """For every flow, with and without noise, the schemes that can step it."""
+    found = {}
+    for name in flows:
+        for energy, label in ((L2(), name), (L2() + Entropy(), f"{name}, temperature > 0")):
+            try:
+                flow = flows[name](energy)
+            except Unsupported:
+                continue
+            found[label] = [scheme for scheme in schemes if schemes[scheme].suits(flow)]
+    return found
