@@ -53,15 +53,22 @@ class Sections:
             given[name] = dict(table)
         energy = EnergySection.check(given["energy"], problems)
         warm = energy is not None and energy.temperature > 0
-        flow = "langevin" if warm else "wasserstein"
-        scheme = "euler-maruyama" if warm else "euler"
+        flow = check_kind(
+            flows,
+            given["flow"],
+            "flow",
+            problems,
+            "langevin" if warm else "wasserstein",
+            without=["energy"],
+        )
+        scheme = (flow.cls if flow else Flow).usual[warm]  # type: ignore[attr-defined]
         ensemble = check_kind(initials, given["ensemble"], "ensemble", problems, "normal")
         found = {
             "network": network_section(given["network"], problems),
             "data": DataSection.check(given["data"], base, problems),
             "energy": energy,
             "ensemble": None if ensemble is None else ensemble.anchored(base),
-            "flow": check_kind(flows, given["flow"], "flow", problems, flow, without=["energy"]),
+            "flow": flow,
             "scheme": check_kind(schemes, given["scheme"], "scheme", problems, scheme),
             "run": RunSection.check(given["run"], problems),
         }

@@ -52,6 +52,8 @@ class Flow(ABC):
     """
 
     kind: ClassVar[str]
+    # The scheme that an experiment takes if it names none: without and with a temperature.
+    usual: ClassVar[tuple[str, str]] = ("euler", "euler-maruyama")
 
     def __init__(
         self,

@@ -36,6 +36,8 @@ class BirthDeath(Reacting):
     G. Rotskoff, S. Jelassi, J. Bruna, E. Vanden-Eijnden, ICML 2019, algorithm 1.
     """
 
+    usual = ("lie", "lie")
+
     def __init__(
         self,
         energy: Functional,

@@ -33,6 +33,7 @@ class SecondOrder(Flow):
     """
 
     steady: ClassVar[bool] = True
+    usual = ("baoab", "baoab")
 
     def __init__(self, energy: Functional, mobility: Mapping[str, float] | None = None) -> None:
         super().__init__(energy, mobility)
@@ -199,6 +200,7 @@ class Nesterov(Accelerated):
     """
 
     steady = False
+    usual = ("rk4", "rk4")
 
     def __init__(
         self,
