@@ -29,6 +29,9 @@ class Stream(IntEnum):
     VELOCITY = 7
     JUMPS = 8
     SECOND = 9
+    SAMPLING = 10
+    CURVATURE = 11
+    NOISE_INJECTION = 12
 
 
 def check_seed(seed: int, key: str = "seed") -> None:

@@ -25,6 +25,7 @@ class Moves(Enum):
 
     TRANSPORT = "positions"
     NOISE = "noise"
+    SAMPLING = "noise that depends on the state"
     REACTION = "masses"
     MOMENTUM = "velocities"
     JUMPS = "births and deaths"
@@ -78,6 +79,11 @@ class Flow(ABC):
     def moves(self) -> frozenset[Moves]:
         """What changes along this flow."""
         return frozenset({Moves.TRANSPORT})
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every particle follows -M∇F' at its own place, along the constraints."""
+        return type(self).velocity is Flow.velocity
 
     def speeds(self, layout: Layout) -> Array:
         """Mobility of each column (p,)."""

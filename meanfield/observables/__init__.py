@@ -17,6 +17,7 @@ from meanfield.observables.neurons import (
     EffectiveNeurons,
     PathNorm,
 )
+from meanfield.observables.sharpness import Sharpness
 from meanfield.observables.transport import W2, wasserstein2
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "PairsError",
     "PathNorm",
     "SampledRisk",
+    "Sharpness",
     "Speed",
     "TestRisk",
     "View",

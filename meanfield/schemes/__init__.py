@@ -2,7 +2,10 @@
 
 from meanfield.schemes.adaptive import Adaptive
 from meanfield.schemes.base import Scheme, Step, combinations, schemes
+from meanfield.schemes.jko import JKO
 from meanfield.schemes.kinetic import BAOAB, OBABO, UBU
+from meanfield.schemes.noise_injection import NoiseInjection
+from meanfield.schemes.proximal import ProximalRecursion
 from meanfield.schemes.runge_kutta import RK4, Euler, Heun, RungeKutta
 from meanfield.schemes.splitting import Lie, Strang
 from meanfield.schemes.stochastic import (
@@ -14,6 +17,7 @@ from meanfield.schemes.stochastic import (
 
 __all__ = [
     "BAOAB",
+    "JKO",
     "OBABO",
     "RK4",
     "UBU",
@@ -24,6 +28,8 @@ __all__ = [
     "Heun",
     "LeimkuhlerMatthews",
     "Lie",
+    "NoiseInjection",
+    "ProximalRecursion",
     "RungeKutta",
     "Scheme",
     "Step",

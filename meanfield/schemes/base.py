@@ -4,17 +4,22 @@ The step multiplies ∇F'(ρ)(θ_i), which carries no 1/N: with step h an Euler 
 ``θ_i ← θ_i - h ∇F'(ρ)(θ_i)``, and time advances by h.
 """
 
-from __future__ import annotations
-
+# Annotations are objects here, not text: dataclasses in other modules inherit that of the step.
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from meanfield.ensemble import Ensemble
 from meanfield.errors import Unsupported, require_positive
 from meanfield.flows import Flow, Moves, flows
 from meanfield.functionals import L2, Entropy, Evaluation
 from meanfield.registry import Registry
+
+if TYPE_CHECKING:
+    Length = Any  # given as a word, but a number when a step is taken
+else:
+    Length = float | Literal["auto"]
 
 
 class Step(NamedTuple):
@@ -37,8 +42,9 @@ class Scheme(ABC):
 
     Parameters
     ----------
-    step : float
-        Length h of a step in time.
+    step : float or "auto"
+        Length h of a step in time; "auto": half of the longest that is stable at the start of a
+        run, see `meanfield.sharpness`.
 
     Attributes
     ----------
@@ -52,9 +58,17 @@ class Scheme(ABC):
         What a flow may change, and what it must.
     looks_first : bool
         Whether a step uses the energy where it begins; else it is not evaluated there.
+    restriction : str
+        What else it asks of a flow: "flows that …", as `suits` decides.
+    is_random : bool
+        Whether it adds noise of its own to any flow.
+    stability : float or None
+        The scheme is stable without noise on y' = -λy up to hλ = ``stability``; if it is for
+        velocities, on y'' = -λy - γy' up to h√λ = ``stability``, whatever the friction. None: for
+        every step, or nothing is claimed.
     """
 
-    step: float
+    step: Length
     kind: ClassVar[str] = ""
     order: ClassVar[int]
     strong: ClassVar[float | None] = None
@@ -63,8 +77,13 @@ class Scheme(ABC):
     serves: ClassVar[frozenset[Moves]]
     needs: ClassVar[frozenset[Moves]] = frozenset()
     looks_first: ClassVar[bool] = True
+    stability: ClassVar[float | None] = None
+    restriction: ClassVar[str] = ""
+    is_random: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        if isinstance(self.step, str) and self.step == "auto":
+            return
         require_positive("step", self.step)
         # A number of NumPy would turn the state to float64 where it is float32.
         object.__setattr__(self, "step", float(self.step))
@@ -79,7 +98,7 @@ class Scheme(ABC):
         if self.suits(flow):
             return
         extra, lacking = flow.moves - self.serves, self.needs - flow.moves
-        reason = "flows whose friction stays the same"
+        reason = self.restriction
         if extra or lacking:
             reason = (
                 f"flows with {_names(lacking)}" if lacking else f"flows without {_names(extra)}"
@@ -88,6 +107,27 @@ class Scheme(ABC):
         raise Unsupported(
             f"the scheme {self.kind!r} is for {reason}: use {able} for the flow {flow.kind!r}"
         )
+
+    def is_bounded(self, flow: Flow) -> bool:
+        """Whether `stability` speaks of flows like this one."""
+        velocities = Moves.MOMENTUM in flow.moves
+        return self.stability is not None and velocities == self._squares
+
+    def stable_step(self, flow: Flow, ensemble: Ensemble, sharpness: float) -> float:
+        """The longest stable step where `meanfield.sharpness` is λ, if `is_bounded`."""
+        assert self.stability is not None
+        if sharpness <= 0:
+            return math.inf
+        return self.stability / (math.sqrt(sharpness) if self._squares else sharpness)
+
+    def stable_sharpness(self, flow: Flow, ensemble: Ensemble) -> float:
+        """The largest λ at which the scheme's own step is stable, if `is_bounded`."""
+        assert self.stability is not None
+        return (self.stability / float(self.step)) ** (2 if self._squares else 1)
+
+    @property
+    def _squares(self) -> bool:
+        return Moves.MOMENTUM in self.needs
 
     @abstractmethod
     def advance(self, flow: Flow, ensemble: Ensemble, here: Any, length: float, seed: int) -> Step:

@@ -22,8 +22,10 @@ SERIES = 0.5  # up to this value of γh, a difference of exponentials is summed 
 class Splitting(Scheme):
     """What splittings of kinetic flows share."""
 
-    order, weak, evaluations = 2, 2.0, 1
+    order, weak, evaluations, stability = 2, 2.0, 1, 2.0
     serves, needs = KINETIC, frozenset({Moves.MOMENTUM})
+
+    restriction = "flows whose friction stays the same"
 
     @classmethod
     def suits(cls, flow: Flow) -> bool:

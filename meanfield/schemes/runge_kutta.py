@@ -46,7 +46,7 @@ class RungeKutta(Scheme):
 class Euler(RungeKutta):
     """Explicit Euler: full-batch gradient descent; multiplicative weights. Order 1."""
 
-    order, evaluations = 1, 1
+    order, evaluations, stability = 1, 1, 2.0
     nodes, weights = (), (1.0,)
 
 
@@ -54,7 +54,7 @@ class Euler(RungeKutta):
 class Heun(RungeKutta):
     """Heun's method (explicit trapezoid). Order 2."""
 
-    order, evaluations = 2, 2
+    order, evaluations, stability = 2, 2, 2.0
     nodes, weights = (1.0,), (0.5, 0.5)
 
 
@@ -62,5 +62,5 @@ class Heun(RungeKutta):
 class RK4(RungeKutta):
     """The classical Runge–Kutta method (Kutta 1901). Order 4."""
 
-    order, evaluations = 4, 4
+    order, evaluations, stability = 4, 4, 2.785293563405282
     nodes, weights = (0.5, 0.5, 1.0), (1 / 6, 1 / 3, 1 / 3, 1 / 6)

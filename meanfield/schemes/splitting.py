@@ -19,7 +19,7 @@ class Lie(Scheme):
     H. Trotter, 1959; G. Rotskoff et al., ICML 2019, algorithm 1 (births and deaths).
     """
 
-    order, evaluations = 1, 2
+    order, evaluations, stability = 1, 2, 2.0
     serves = WITHOUT_NOISE
 
     def advance(
@@ -46,7 +46,7 @@ class Strang(Scheme):
     G. Strang, SIAM Journal on Numerical Analysis 1968.
     """
 
-    order, evaluations = 2, 6
+    order, evaluations, stability = 2, 6, 2.0
     serves = WITHOUT_NOISE
 
     def advance(

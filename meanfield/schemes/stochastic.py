@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from meanfield import random
 from meanfield.ensemble import Ensemble
-from meanfield.errors import Unsupported
 from meanfield.flows import Flow, Moves
 from meanfield.functionals import L2, Evaluation
 from meanfield.schemes.base import Scheme, Step, schemes
@@ -18,13 +19,15 @@ ALL_BUT_JUMPS = frozenset({Moves.TRANSPORT, Moves.NOISE, Moves.REACTION, Moves.M
 class EulerMaruyama(Scheme):
     """Euler with noise: θ ← θ - h M ∇F' + √(2 τ M h) ξ. Strong and weak order 1 (additive noise).
 
+    With noise that depends on the state, the strong order is 1/2.
+
     References
     ----------
     G. Maruyama, 1955; P. Kloeden, E. Platen, Numerical solution of SDEs, 1992, section 10.2.
     """
 
-    order, strong, weak, evaluations = 1, 1.0, 1.0, 1
-    serves = ALL_BUT_JUMPS
+    order, strong, weak, evaluations, stability = 1, 1.0, 1.0, 1, 2.0
+    serves = ALL_BUT_JUMPS | {Moves.SAMPLING}
 
     def advance(
         self, flow: Flow, ensemble: Ensemble, here: Evaluation, length: float, seed: int
@@ -38,14 +41,14 @@ class EulerMaruyama(Scheme):
 class StochasticHeun(Scheme):
     """Heun's method with the same noise in both stages. Strong order 1, weak order 2.
 
-    The orders are those of additive noise, which all of our flows have.
+    The orders are those of additive noise, the only one that it serves.
 
     References
     ----------
     P. Kloeden, E. Platen, 1992, section 15.1; G. Milstein, M. Tretyakov, 2004, section 2.2.
     """
 
-    order, strong, weak, evaluations = 2, 1.0, 2.0, 2
+    order, strong, weak, evaluations, stability = 2, 1.0, 2.0, 2, 2.0
     serves = ALL_BUT_JUMPS
 
     def advance(
@@ -73,7 +76,7 @@ class LeimkuhlerMatthews(Scheme):
     B. Leimkuhler, C. Matthews, Applied Mathematics Research eXpress 2013, equation (12).
     """
 
-    order, strong, weak, evaluations = 1, 0.5, 1.0, 1
+    order, strong, weak, evaluations, stability = 1, 0.5, 1.0, 1, 2.0
     serves = frozenset({Moves.TRANSPORT, Moves.NOISE})
 
     def advance(
@@ -97,21 +100,35 @@ class Exponential(Scheme):
     M. Hochbruck, A. Ostermann, Acta Numerica 2010 (without noise).
     """
 
-    order, strong, weak, evaluations = 1, 1.0, 1.0, 1
+    order, strong, weak, evaluations, stability = 1, 1.0, 1.0, 1, 2.0
     serves = frozenset({Moves.TRANSPORT, Moves.NOISE})
+    restriction = "flows along -M∇F' without constraints"
 
-    def check(self, flow: Flow) -> None:
-        super().check(flow)
-        if flow.constraint:
-            raise Unsupported(
-                "the scheme 'exponential' is for flows without constraints: use 'euler-maruyama'"
-            )
+    @classmethod
+    def suits(cls, flow: Flow) -> bool:
+        return super().suits(flow) and flow.is_plain and not flow.constraint
+
+    def stable_step(self, flow: Flow, ensemble: Ensemble, sharpness: float) -> float:
+        rate = self._slowest(flow, ensemble)
+        if rate == 0:
+            return super().stable_step(flow, ensemble, sharpness)
+        share = 2.0 * rate / sharpness if sharpness > 0 else math.inf
+        return -math.log1p(-share) / rate if share < 1 else math.inf
+
+    def stable_sharpness(self, flow: Flow, ensemble: Ensemble) -> float:
+        rate, step = self._slowest(flow, ensemble), float(self.step)
+        return 2.0 / step if rate == 0 else -2.0 * rate / math.expm1(-rate * step)
+
+    @staticmethod
+    def _slowest(flow: Flow, ensemble: Ensemble) -> float:
+        """The least rate c of the ridge: stable if λ (1 - e^{-ch})/c ≤ 2, the ridge within λ."""
+        speeds = flow.speeds(ensemble.layout)
+        return max(0.0, _ridge(flow) * float(speeds[speeds > 0].min(initial=math.inf)))
 
     def advance(
         self, flow: Flow, ensemble: Ensemble, here: Evaluation, length: float, seed: int
     ) -> Step:
-        ridge = sum(c for c, term in flow.driving.terms() if isinstance(term, L2))
-        rate = ridge * flow.speeds(ensemble.layout)
+        rate = _ridge(flow) * flow.speeds(ensemble.layout)
         # (1 - e^{-2x})/(2x) and (1 - e^{-x})/x of what decays, at x = 0 as well.
         decay, twice = _average(rate * length), _average(2.0 * rate * length)
         velocity = flow.velocity(ensemble, here)
@@ -122,6 +139,10 @@ class Exponential(Scheme):
             stream = random.Stream.LANGEVIN
             random.add_normal(there.position, scale, seed, stream, ensemble.step)
         return Step(there.having(time=ensemble.time + length))
+
+
+def _ridge(flow: Flow) -> float:
+    return sum(c for c, term in flow.driving.terms() if isinstance(term, L2))
 
 
 def _average(x: np.ndarray) -> np.ndarray:

@@ -210,8 +210,8 @@ def test_orders(kernel, name):
     def error(count):
         return np.abs(ending(flow, start, scheme(until / count), until).position - exact).max()
 
-    counts = [2 * count for count in step_counts(scheme.order, levels=3)]
-    assert abs(fitted_order(error, counts) - scheme.order) < 0.2
+    counts = [size(2, 1) * count for count in step_counts(scheme.order, levels=3)]
+    assert abs(fitted_order(error, counts) - scheme.order) < size(0.2, 0.4)
 
 
 @pytest.mark.parametrize("kernel", KERNELS[:3], ids=["rbf", "median", "imq"])
@@ -223,7 +223,7 @@ def test_many_particles_sample_the_target(kernel):
     flow = Stein(ridge * mf.L2() + tau * mf.Entropy(), kernel=kernel)
     end = ending(flow, start, Adaptive(20.0, "LSODA"), 20.0)
     mean, covariance = moments(end)
-    assert abs(mean[0]) < 1e-3
+    assert abs(mean[0]) < 0.02
     assert covariance[0, 0] == pytest.approx(tau / ridge, rel=size(0.06, 0.2))
 
 
