@@ -162,12 +162,12 @@ def list_() -> None:
     from meanfield.baselines import baselines
     from meanfield.config import shipped
     from meanfield.data import laws, sources, targets
-    from meanfield.flows import flows
+    from meanfield.flows import coolings, flows, manifolds
     from meanfield.functionals import losses, regularisers
     from meanfield.initial import initials
     from meanfield.interactions import interactions
     from meanfield.observables import observables
-    from meanfield.schemes import schemes
+    from meanfield.schemes import combinations, schemes
 
     print("shipped experiments")
     for name, path in shipped().items():
@@ -184,15 +184,20 @@ def list_() -> None:
         ("initial laws", initials),
         ("flows", flows),
         ("schemes", schemes),
+        ("constraints", manifolds),
+        ("coolings", coolings),
         ("observables", observables),
         ("baselines", baselines),
     ]
     for title, registry in registries:
         print(f"\n{title}")
         if registry is targets:
-            print("  teacher              Neurons of the network's own activation (data.target).")
+            print("  teacher                Neurons of the network's own activation (data.target).")
         for name, summary in registry.summary().items():
-            print(f"  {name:<20} {summary}")
+            print(f"  {name:<22} {summary}")
+    print("\nflows, and the schemes that step them")
+    for flow, able in combinations().items():
+        print(f"  {flow}\n      {', '.join(able)}")
     print("\nThe keys of each are in docs/experiments.md and in `meanfield check`.")
 
 

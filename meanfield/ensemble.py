@@ -70,6 +70,42 @@ class Layout:
         return Layout({"x": (width,)})
 
 
+@dataclass(frozen=True)
+class Motion:
+    """How an ensemble changes per unit of time: a tangent vector at it.
+
+    Parameters
+    ----------
+    position : (N, p) array, optional
+        None: particles stay.
+    log_mass : (N,) array, optional
+        Rate of growth of each mass; None: masses stay.
+    velocity : (N, p) array, optional
+        Acceleration; None for an ensemble without velocities.
+    """
+
+    position: Array | None = None
+    log_mass: Array | None = None
+    velocity: Array | None = None
+
+    def __add__(self, other: Motion) -> Motion:
+        return Motion(
+            _sum(self.position, other.position),
+            _sum(self.log_mass, other.log_mass),
+            _sum(self.velocity, other.velocity),
+        )
+
+    def __rmul__(self, factor: float) -> Motion:
+        parts = self.position, self.log_mass, self.velocity
+        return Motion(*(None if part is None else factor * part for part in parts))
+
+
+def _sum(first: Array | None, second: Array | None) -> Array | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return first + second
+
+
 @dataclass
 class Ensemble:
     """Weighted particles, with the time and step they have reached.
@@ -87,6 +123,8 @@ class Ensemble:
         Names of the columns. Default: one block ``x``.
     time, step : float, int
         How far the ensemble has flowed.
+    velocity : (N, p) array, optional
+        Of the particles of a kinetic flow, in the precision of the positions.
 
     Raises
     ------
@@ -99,6 +137,7 @@ class Ensemble:
     layout: Layout = None  # type: ignore[assignment]
     time: float = 0.0
     step: int = 0
+    velocity: Array | None = None
 
     def __post_init__(self) -> None:
         self.position = np.ascontiguousarray(as_floats(self.position))
@@ -120,6 +159,10 @@ class Ensemble:
             f"{self.layout.width} columns ({', '.join(self.layout.blocks)})",
         )
         require(bool(np.isfinite(self.position).all()), "position", self.position, "finite numbers")
+        if self.velocity is not None:
+            self.velocity = np.ascontiguousarray(self.velocity, dtype=self.dtype)
+            fits = self.velocity.shape == shape
+            require(fits, "velocity", self.velocity.shape, f"the shape {shape}")
 
     def __len__(self) -> int:
         return self.position.shape[0]
@@ -149,20 +192,42 @@ class Ensemble:
 
         Nothing is checked, and what has the precision already is not copied.
         """
-        return self._with(position.astype(self.dtype, copy=False))
+        return self.having(position=position.astype(self.dtype, copy=False))
 
     def astype(self, dtype: Precision) -> Ensemble:
         """The same particles in a precision; what has it already is not copied."""
-        return self._with(self.position.astype(dtype, copy=False))
+        arrays = {"position": self.position, "velocity": self.velocity}
+        kept = {k: v.astype(dtype, copy=False) for k, v in arrays.items() if v is not None}
+        return self.having(**kept)
 
-    def _with(self, position: Array) -> Ensemble:
+    def moved(self, motion: Motion, length: float) -> Ensemble:
+        """Where a motion leads in a time: θ + h θ', m e^{h (log m)'}, v + h v', and the time later.
+
+        What changes is a new array, in the precision that it has here.
+        """
+        changed: dict[str, Any] = {}
+        if motion.position is not None:
+            position = self.position + length * motion.position
+            changed["position"] = position.astype(self.dtype, copy=False)
+        if motion.log_mass is not None:
+            changed["mass"] = self.mass * np.exp(length * motion.log_mass)
+        if motion.velocity is not None and self.velocity is not None:
+            velocity = self.velocity + length * motion.velocity
+            changed["velocity"] = velocity.astype(self.dtype, copy=False)
+        return self.having(time=self.time + length, **changed)
+
+    def having(self, **fields: Any) -> Ensemble:
+        """The same ensemble but for some fields; nothing is checked, nothing is copied."""
         other = object.__new__(Ensemble)
-        other.__dict__.update(self.__dict__, position=position)
+        other.__dict__.update(self.__dict__, **fields)
         return other
 
     def copy(self) -> Ensemble:
         """An independent copy."""
-        return replace(self, position=self.position.copy(), mass=self.mass.copy())
+        velocity = None if self.velocity is None else self.velocity.copy()
+        return replace(
+            self, position=self.position.copy(), mass=self.mass.copy(), velocity=velocity
+        )
 
     def weigh(self, values: Array) -> Array:
         """Each particle's mass times its values (N, k), in the precision of the values."""

@@ -26,6 +26,12 @@ class Stream(IntEnum):
     TARGET = 4
     SPLIT = 5
     PAIRS = 6
+    VELOCITY = 7
+    JUMPS = 8
+    SECOND = 9
+    SAMPLING = 10
+    CURVATURE = 11
+    NOISE_INJECTION = 12
 
 
 def check_seed(seed: int, key: str = "seed") -> None:

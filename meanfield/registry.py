@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
-from meanfield.errors import UnknownName
+from meanfield.errors import InvalidInput, UnknownName
 
 T = TypeVar("T")
 
@@ -38,6 +39,33 @@ class Registry(Generic[T]):
             return self._entries[name]
         except (KeyError, TypeError):
             raise UnknownName(self.noun, str(name), self._entries) from None
+
+    def make(self, key: str, spec: Any) -> T:
+        """An object from its name, from a table with ``kind`` and its arguments, or itself.
+
+        Raises
+        ------
+        InvalidInput
+            If `spec` is none of these; the message calls it `key`.
+        """
+        table = {"kind": spec} if isinstance(spec, str) else spec
+        if not isinstance(table, Mapping):
+            if any(isinstance(spec, cls) for cls in self._entries.values()):
+                return spec
+            raise InvalidInput(key, spec, f"a name or a table with kind: {', '.join(self)}")
+        kind = table.get("kind")
+        if not isinstance(kind, str) or kind not in self._entries:
+            raise InvalidInput(f"{key}.kind", kind, f"one of {', '.join(self)}")
+        arguments = {name: value for name, value in table.items() if name != "kind"}
+        cls: Any = self._entries[kind]
+        try:
+            inspect.signature(cls).bind(**arguments)
+        except TypeError as error:
+            raise InvalidInput(key, spec, f"arguments of {kind!r} ({error})") from None
+        try:
+            return cls(**arguments)
+        except InvalidInput as error:
+            raise error.within(key) from None
 
     def joined(self, other: Registry[Any], noun: str) -> Registry[Any]:
         """The entries of both, under another noun."""

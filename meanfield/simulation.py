@@ -16,7 +16,7 @@ from meanfield.ensemble import Ensemble, Layout
 from meanfield.errors import Diverged, FileProblem, require
 from meanfield.flows import Flow
 from meanfield.functionals import Evaluation
-from meanfield.guards import check_finite
+from meanfield.guards import Descent, Guard, check_finite, check_guard, long_step, remedy, warn
 from meanfield.initial import Initial
 from meanfield.kernels.blas import single_threaded
 from meanfield.kernels.compile import log as compile_log
@@ -24,6 +24,7 @@ from meanfield.observables import Energy, Observable, View
 from meanfield.random import check_seed
 from meanfield.schedules import Grid, Schedule, evenly, schedule
 from meanfield.schemes import Scheme
+from meanfield.sharpness import with_step
 from meanfield.storage import Plan, Recorder, Run, now, provenance
 
 Progress = Callable[[int, int, "View"], None]
@@ -48,6 +49,7 @@ class Problem:
     def __post_init__(self) -> None:
         self.start = self.start.copy()
         self.start.time = 0.0
+        self.start = self.flow.prepare(self.start, self.seed)
 
     @cached_property
     def evaluation(self) -> Evaluation:
@@ -87,6 +89,7 @@ def simulate(
     force: bool = False,
     title: str = "",
     layout: Layout | None = None,
+    guard: Guard = "warn",
     progress: Progress | None = None,
 ) -> Run:
     """Let an energy descend, and keep what was seen.
@@ -100,7 +103,8 @@ def simulate(
         from 0; steps count on from ``start.step``, so that a run continued from another's end with
         the same seed has new noise and new batches.
     scheme : Scheme
-        How time is cut; its step is in the time units of the flow.
+        How time is cut; its step is in the time units of the flow, or "auto": see
+        `meanfield.sharpness.with_step`.
     until : float
         Final time, counted from the start of this run.
     seed : int
@@ -118,6 +122,11 @@ def simulate(
         Name of the run.
     layout : Layout, optional
         Of the particles that an initial law draws; default: that of the energy's network.
+    guard : {"warn", "stop", "off"}
+        Whether to say, at a look, that the energy has risen though the flow lowers it (once, on
+        the package's logger and in the run's ``stop_reason`` and ``diagnostics``), or to stop with
+        status "diverged"; see `meanfield.guards.Descent`. Unless "off", a step that is unstable
+        from the start is told too, in runs long enough for the check to cost at most 2 %.
     progress : callable, optional
         ``progress(step, total, view)`` after every step.
 
@@ -153,6 +162,7 @@ def simulate(
         out=out,
         force=force,
         title=title,
+        guard=guard,
         progress=progress,
     )
 
@@ -170,6 +180,7 @@ def simulate_replicas(
     force: bool = False,
     title: str = "",
     experiment: str = "",
+    guard: Guard = "warn",
     progress: Progress | None = None,
     after: Callable[[int, Recorder], None] | None = None,
 ) -> Run:
@@ -180,6 +191,8 @@ def simulate_replicas(
     problems : sequence of callables
         Each returns the `Problem` of one seed; called when its turn comes.
     seeds : sequence of int
+    scheme : Scheme
+        A step "auto" is chosen at the start of the first replica, and is that of all.
     experiment : str
         The resolved experiment, kept in the file.
     after : callable, optional
@@ -188,8 +201,10 @@ def simulate_replicas(
         As in `simulate`.
     """
     begin, compiled = time.perf_counter(), compile_log.seconds
-    grid = Grid(scheme.step, until)
+    check_guard(guard)
     first = problems[0]()
+    scheme = with_step(scheme, first.flow, first.start, until)
+    grid = Grid(float(scheme.step), until)
     ends = {0, grid.total}
     frame_steps = sorted(schedule(frames).steps(grid) | ends)
     axes = rehearse(first, scheme, grid, observe, observe_when)
@@ -211,16 +226,25 @@ def simulate_replicas(
     )
     recorder = Recorder(out, plan, force)
     timer = Timer()
+    descent, notes = Descent(guard, scheme), {}
     status, reason = "failed", "an error stopped the run"
     try:
+        if guard != "off":
+            with timer("checking"):
+                said = long_step(scheme, first.flow, first.start, grid.total)
+            if said:
+                notes["long_step"] = said
+                warn(said)
         for replica in range(len(seeds)):
             problem = first if replica == 0 else problems[replica]()
             # The guard says it better than warnings; BLAS sums alike on every machine.
             with np.errstate(over="ignore", invalid="ignore"), single_threaded():
-                _run_one(problem, scheme, plan, axes, recorder, replica, timer, progress)
+                _run_one(problem, scheme, plan, axes, recorder, replica, timer, progress, descent)
             if after is not None:
                 after(replica, recorder)
         status, reason = "finished", f"reached time {grid.until:g} in {grid.total} steps"
+        if descent.rise:
+            reason += f"; {descent.rise}"
     except Diverged as error:
         status, reason = "diverged", str(error)
     except KeyboardInterrupt:
@@ -242,7 +266,9 @@ def simulate_replicas(
         }
         try:
             recorder.annotate("provenance", ended=now())
-            recorder.annotate("diagnostics", **diagnostics)
+            if descent.rise:
+                notes["energy_rise"] = descent.rise
+            recorder.annotate("diagnostics", **diagnostics, **notes)
             file = recorder.close(status, reason)
         except (OSError, RuntimeError) as error:  # a full disk: h5py says it either way
             raise FileProblem(f"{out} cannot be written: {error}") from error
@@ -258,20 +284,25 @@ def _run_one(
     replica: int,
     timer: Timer,
     progress: Progress | None,
+    descent: Descent,
 ) -> None:
     flow, grid = problem.flow, plan.grid
     ensemble, start = problem.start.copy(), problem.start
     done = 0
     frame_rows = {step: row for row, step in enumerate(plan.frames)}
     axis_rows = {a: {step: row for row, step in enumerate(steps)} for a, (steps, _) in axes.items()}
+    watched = descent.watch(flow)
     try:
-        view = View(ensemble, flow, start, problem.evaluation)
+        view = View(ensemble, flow, start, problem.evaluation, scheme)
         while True:
-            with timer("evaluating"):
-                here = view.evaluation
+            here, looked = None, False
+            if scheme.looks_first:
+                with timer("evaluating"):
+                    here = view.evaluation
             for axis, (_, observers) in axes.items():
                 row = axis_rows[axis].get(done)
                 if row is not None:
+                    looked = True
                     with timer("observing"):
                         values = [observer(view) for observer in observers]
                     with timer("recording"):
@@ -280,18 +311,18 @@ def _run_one(
             if done in frame_rows:
                 with timer("recording"):
                     recorder.frame(replica, frame_rows[done], ensemble)
+            if watched and looked and view.is_evaluated:
+                descent.look(view)
             if done == grid.total:
                 return
             length = float(grid.length(done))
             with timer("stepping"):
-                position = scheme.advance(flow, ensemble, here, length, problem.seed)
-            check_finite(ensemble, position, length)
-            ensemble.position = position.astype(ensemble.dtype, copy=False)
+                found = scheme.advance(flow, ensemble, here, length, problem.seed)
+            check_finite(ensemble, found.ensemble, length, lambda: remedy(scheme, flow, start))
             done += 1
             timer.steps += 1
-            ensemble.step += 1
-            ensemble.time = grid.time(done)
-            view = View(ensemble, flow, start)
+            ensemble = found.ensemble.having(step=ensemble.step + 1, time=grid.time(done))
+            view = View(ensemble, flow, start, found.evaluation, scheme)
             if progress is not None:
                 progress(done, grid.total, view)
     finally:
@@ -323,8 +354,7 @@ def rehearse(
     """Meet every error that can be met before the first step; return the time axes."""
     axes = _axes(observe, schedule(observe_when), grid)
     scheme.check(problem.flow)
-    problem.flow.speeds(problem.start.layout)
-    view = View(problem.start, problem.flow, problem.start, problem.evaluation)
+    view = View(problem.start, problem.flow, problem.start, problem.evaluation, scheme)
     names: set[str] = set()
     numbers = ((), (problem.start.dim,))
     for observer in observe:

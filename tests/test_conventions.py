@@ -276,6 +276,38 @@ def test_c15_built_in_interactions():
         assert not pairwise(kink, np.zeros((2, 2)), [1.0, 1.0])[1].any()
 
 
+def test_c16_velocities():
+    gamma, tau, m, count = 0.7, 0.4, 3.0, size(40_000, 2_000)
+    flow = mf.Kinetic(mf.L2() + tau * mf.Entropy(), {"x": m}, friction=gamma)
+    start = mf.Ensemble(np.zeros((count, 1)))
+    (amplitude,) = flow.noise(start.layout)
+    assert amplitude == pytest.approx(np.sqrt(2 * gamma * tau * m))
+    end = mf.simulate(flow, start, scheme=mf.BAOAB(0.05), until=12.0, observe=()).final
+    tolerance = 5 * np.sqrt(2 / count)
+    assert end.position.var() == pytest.approx(tau, rel=tolerance)
+    assert end.velocity.var() == pytest.approx(tau * m, rel=tolerance)
+    assert flow.kinetic_energy(end) == pytest.approx(0.5 * np.mean(end.velocity**2) / m)
+    here = flow.driving.evaluate(end)
+    assert flow.dissipation(end, here) == pytest.approx(gamma * np.mean(end.velocity**2) / m)
+
+
+def test_c17_masses(network, problem):
+    x, y, neurons = problem
+    alpha, beta, h = 0.6, 1.7, 1e-6
+    risk = mf.Risk(network, mf.FiniteData(x, y))
+    flow = mf.WassersteinFisherRao(risk, alpha=alpha, beta=beta)
+    here = risk.evaluate(neurons)
+    there = mf.simulate(flow, neurons, scheme=mf.Heun(h), until=h).final
+    away = here.variation - neurons.mass @ here.variation
+    growth = np.log(there.mass / neurons.mass) / h
+    assert growth == pytest.approx(-beta * away, rel=1e-4, abs=1e-6)
+    moved = (there.position - neurons.position) / h
+    assert moved == pytest.approx(-alpha * here.gradient, rel=1e-4, abs=1e-6)
+    fall = alpha * neurons.mass @ (here.gradient**2).sum(axis=1) + beta * neurons.mass @ away**2
+    assert (here.value - risk.value(there)) / h == pytest.approx(fall, rel=1e-4)
+    assert flow.dissipation(neurons, here) == pytest.approx(fall)
+
+
 def test_p1_mei_montanari_nguyen(network, problem):
     x, y, neurons = problem
     theta, s, lam = neurons.position, 0.05, 0.3

@@ -9,7 +9,7 @@ import meanfield as mf
 from meanfield.flows import flows
 from meanfield.initial import Given, initials
 from meanfield.kernels import compile as compiling
-from meanfield.schemes import schemes
+from meanfield.schemes import combinations, schemes
 from tests.conftest import size
 
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
@@ -92,16 +92,23 @@ def test_a_teacher_of_float32_is_a_teacher(network):
         assert np.abs(one.gradient - other.gradient).max() < 1e-6
 
 
-@pytest.mark.parametrize("scheme", list(schemes))
-def test_a_step_keeps_the_precision(scheme):
+STEPPED = [
+    (flow, scheme)
+    for flow, able in combinations().items()
+    for scheme in able
+    if scheme != "adaptive"
+]
+
+
+@pytest.mark.parametrize(("name", "scheme"), STEPPED, ids=["-".join(pair) for pair in STEPPED])
+def test_a_step_keeps_the_precision(name, scheme):
     """With all that could turn it: numbers of NumPy, mobilities, frozen blocks, noise."""
     network, energy = ENERGIES["empirical"]
-    noisy = schemes[scheme].weak is not None
-    flow = (
-        mf.Langevin(energy + 0.1 * mf.Entropy(), mobility={"w": np.float64(0.5)})
-        if noisy
-        else mf.Wasserstein(energy, mobility={"w": np.float64(0.5), "b": 0.0})
-    )
+    kind, warm, _ = name.partition(", temperature")
+    if warm:
+        energy = energy + 0.1 * mf.Entropy()
+    mobility = {} if kind == "fisher-rao" else {"mobility": {"w": np.float64(0.5), "b": 0.0}}
+    flow = flows[kind](energy, **mobility)
     seen = []
 
     class Watch(mf.Observable):
@@ -122,7 +129,9 @@ def test_a_step_keeps_the_precision(scheme):
     )
     assert set(seen) == {SINGLE}
     assert run.final.dtype == SINGLE
-    assert not np.array_equal(run.final.position, run.frames[0].position)
+    assert run.final.velocity is None or run.final.velocity.dtype == SINGLE
+    changed = "mass" if kind == "fisher-rao" else "position"
+    assert not np.array_equal(getattr(run.final, changed), getattr(run.frames[0], changed))
 
 
 def test_what_a_users_flow_returns_does_not_turn_the_state():

@@ -233,7 +233,7 @@ def test_a_diverged_run_keeps_what_was_computed(tmp_path, out):
     reason = run.stop_reason
     assert reason.startswith(f"step {run.final.step + 1} (time {run.final.time:g}): 1 of 2 ")
     assert "the first is number 1 " in reason
-    assert reason.endswith("try a smaller step than 0.2")
+    assert "try a smaller step than 0.2 (at the start, up to 0.027 is stable)" in reason
     assert np.isfinite(run.final.position).all()
     assert len(run.frames) == run.final.step + 1 < 20
     assert np.array_equal(run.frames[-1].position, run.final.position)

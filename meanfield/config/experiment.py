@@ -22,6 +22,7 @@ from meanfield.networks import TwoLayer
 from meanfield.observables import Observable
 from meanfield.schedules import Grid, schedule
 from meanfield.schemes import Scheme
+from meanfield.sharpness import with_step
 from meanfield.simulation import Problem, Progress, rehearse, simulate_replicas
 from meanfield.storage import Recorder, Run
 
@@ -108,6 +109,8 @@ class Experiment:
         Mistakes
             If data, network, energy and flow do not fit together.
         """
+        if self.scheme.step == "auto" and seed != self.seeds[0]:
+            self.problem(self.seeds[0])  # whose start decides the step of all
         problems = Problems(self._source)
         network, data = self._network_and_data(seed, problems)
         risk = problems.attempt("", self._sections.energy.risk, network, data, seed)
@@ -117,14 +120,20 @@ class Experiment:
         initial = self._sections.ensemble.build()
         start: Ensemble = problems.attempt("ensemble", initial.draw, network.layout, seed)
         problems.finish()
-        problems.attempt("flow", flow.speeds, network.layout)
+        problem = problems.attempt("flow", Problem, flow, start, seed)
         problems.attempt("scheme", self.scheme.check, flow)
-        grid = Grid(self.scheme.step, self.until)
+        if self.scheme.step == "auto":
+            problems.finish()
+            arguments = self.scheme, flow, problem.start, self.until
+            chosen = problems.attempt("scheme", with_step, *arguments)
+            problems.finish()
+            self.scheme = chosen
+        grid = Grid(float(self.scheme.step), self.until)
         for key in ("frames", "observe_when"):
             when = schedule(getattr(self._sections.run, key))
             problems.attempt(f"run.{key}", when.steps, grid)
         problems.finish()
-        return Problem(flow, start, seed)
+        return problem
 
     def observers(self) -> list[Observable]:
         """The observables, made anew."""
@@ -133,7 +142,7 @@ class Experiment:
     def check(self) -> None:
         """Build everything that the run will use, for the first seed; see `problem`."""
         self._first = self.problem(self.seeds[0])
-        grid, section = Grid(self.scheme.step, self.until), self._sections.run
+        grid, section = Grid(float(self.scheme.step), self.until), self._sections.run
         problems = Problems(self._source)
         problems.attempt(
             *("run", rehearse, self._first, self.scheme, grid),
@@ -158,7 +167,7 @@ class Experiment:
             "energy": self._sections.energy.table(),
             "ensemble": self._sections.ensemble.table(),
             "flow": self._sections.flow.table(),
-            "scheme": self._sections.scheme.table(),
+            "scheme": {**self._sections.scheme.table(), "step": self.scheme.step},
             "run": {**self._sections.run.table(), "title": self.title},
         }
 
@@ -216,6 +225,7 @@ class Experiment:
             force=force,
             title=self.title,
             experiment=self.to_toml(),
+            guard=self._sections.run.guard,
             progress=progress,
             after=baseline,
         )

@@ -16,6 +16,7 @@ from meanfield.data import LabelledLaw, Law, Stream, Teacher, laws, sources, tar
 from meanfield.errors import InvalidInput, UnknownName, require, require_count, require_positive
 from meanfield.flows import Flow, flows
 from meanfield.functionals import Risk
+from meanfield.guards import Guard
 from meanfield.initial import NormalInit, SphereInit, initials
 from meanfield.networks import TwoLayer
 from meanfield.observables import observables
@@ -53,15 +54,22 @@ class Sections:
             given[name] = dict(table)
         energy = EnergySection.check(given["energy"], problems)
         warm = energy is not None and energy.temperature > 0
-        flow = "langevin" if warm else "wasserstein"
-        scheme = "euler-maruyama" if warm else "euler"
+        flow = check_kind(
+            flows,
+            given["flow"],
+            "flow",
+            problems,
+            "langevin" if warm else "wasserstein",
+            without=["energy"],
+        )
+        scheme = (flow.cls if flow else Flow).usual[warm]  # type: ignore[attr-defined]
         ensemble = check_kind(initials, given["ensemble"], "ensemble", problems, "normal")
         found = {
             "network": network_section(given["network"], problems),
             "data": DataSection.check(given["data"], base, problems),
             "energy": energy,
             "ensemble": None if ensemble is None else ensemble.anchored(base),
-            "flow": check_kind(flows, given["flow"], "flow", problems, flow, without=["energy"]),
+            "flow": flow,
             "scheme": check_kind(schemes, given["scheme"], "scheme", problems, scheme),
             "run": RunSection.check(given["run"], problems),
         }
@@ -159,6 +167,7 @@ class DataSection:
     batch: int | None
     test: int
     seed: int | None
+    replacement: bool = True
 
     @classmethod
     def check(cls, table: Table, base: Path, problems: Problems) -> DataSection | None:
@@ -170,6 +179,7 @@ class DataSection:
             return None
         batch = rest.pop("batch", None)
         seed = rest.pop("seed", None)
+        replacement = rest.pop("replacement", True)
         samples, target, test = None, None, 0
         law = kind in laws
         if law:
@@ -183,6 +193,12 @@ class DataSection:
                 problems.attempt("data", require_count, key, value, least)
         if seed is not None:
             problems.attempt("data", random.check_seed, seed)
+        if not isinstance(replacement, bool):
+            problems.add(str(InvalidInput("data.replacement", replacement, "true or false")))
+        elif not replacement and (law or batch is None):
+            problems.add(
+                "data.replacement = false needs data.batch and a finite data set to take it from"
+            )
         if samples is not None and batch is not None:
             problems.add(
                 "data.samples and data.batch are both given: the data are either drawn "
@@ -198,7 +214,7 @@ class DataSection:
         inputs = inputs.anchored(base)
         if problems.attempt("data", inputs.build) is None:
             return None
-        return cls(inputs, target, samples, batch, test, seed)
+        return cls(inputs, target, samples, batch, test, seed, replacement)
 
     def load(self, seed: int) -> Any:
         """The law of inputs, or the finite data set."""
@@ -220,7 +236,7 @@ class DataSection:
         if not isinstance(loaded, Law):
             if self.batch is None:
                 return loaded
-            return Stream(loaded, self.batch, self._seed(seed), loaded.test)
+            return Stream(loaded, self.batch, self._seed(seed), loaded.test, self.replacement)
         assert self.target is not None
         target = self.target.build()
         if isinstance(target, TeacherTable):
@@ -236,6 +252,8 @@ class DataSection:
         """The section again, with all defaults."""
         modes = {"samples": self.samples, "batch": self.batch, "seed": self.seed}
         table = {**self.inputs.table(), **{k: v for k, v in modes.items() if v is not None}}
+        if not self.replacement:
+            table["replacement"] = False
         if self.target is not None:
             if self.test:
                 table["test"] = self.test
@@ -287,6 +305,8 @@ class RunSection:
         Schedules, as in `meanfield.schedules.schedule`.
     baseline : str
         A classical method to fit on the same data, for comparison.
+    guard : {"warn", "stop", "off"}
+        What happens when the energy rises though the flow lowers it; see `simulate`.
     title : str
     """
 
@@ -297,6 +317,7 @@ class RunSection:
     observe_when: dict[str, Any] | list[float] = field(default_factory=lambda: {"evenly": 201})
     frames: dict[str, Any] | list[float] = field(default_factory=lambda: {"evenly": 21})
     baseline: str = ""
+    guard: Guard = "warn"
     title: str = ""
 
     def __post_init__(self) -> None:
@@ -353,7 +374,7 @@ class RunSection:
         """The section again, with all defaults."""
         table = {
             key: plain(getattr(self, key))
-            for key in ("until", "seed", "seeds", "observe_when", "frames", "baseline")
+            for key in ("until", "seed", "seeds", "observe_when", "frames", "baseline", "guard")
         }
         table["observe"] = [checked.table() for checked in self.observe]
         return table

@@ -10,6 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -95,28 +96,52 @@ class LabelledLaw:
 
 @dataclass(frozen=True)
 class Stream:
-    """A batch of fresh samples at every step, a function of (seed, step).
+    """A batch of samples at every step, a function of (seed, step): online and minibatch SGD.
+
+    The risk of every batch has the risk over the source as its mean. Without replacement, batches
+    are dealt from one random order of the samples after the other: an epoch is n/batch steps, and
+    over n/gcd(n, batch) steps the risks of the batches average to the full one exactly.
 
     Parameters
     ----------
     source : LabelledLaw or FiniteData
-        What is drawn from; a finite data set with replacement.
+        What is drawn from: fresh samples of a law, or samples of a finite set, with probabilities
+        proportional to their weights.
     batch : int
         Samples per step.
     seed : int
-        With the step, decides the batch.
+        With the step, decides the batch; without replacement, with the epoch, the order.
     test : FiniteData, optional
         A held-out set for observables.
+    replacement : bool
+        False: every sample of a finite set once in each epoch ("random reshuffling").
+
+    Raises
+    ------
+    InvalidInput
+        Without replacement, if the source is a law, its samples have unequal weights, or there
+        are fewer of them than a batch has.
     """
 
     source: LabelledLaw | FiniteData
     batch: int
     seed: int = 0
     test: FiniteData | None = None
+    replacement: bool = True
 
     def __post_init__(self) -> None:
         require_count("batch", self.batch)
         random.check_seed(self.seed)
+        if self.replacement:
+            return
+        source = self.source
+        finite = isinstance(source, FiniteData)
+        require(finite, "replacement", False, "true, as a law has no samples that run out")
+        assert isinstance(source, FiniteData)
+        even = bool(np.ptp(source.weights) <= 1e-12 * source.weights.max())
+        require(even, "replacement", False, "true, as the samples have unequal weights")
+        few = len(source) < self.batch
+        require(not few, "batch", self.batch, f"at most the {len(source)} samples of an epoch")
 
     @property
     def dim(self) -> int:
@@ -130,8 +155,20 @@ class Stream:
 
     def at(self, step: int) -> FiniteData:
         """The batch of a step."""
-        rng = random.generator(self.seed, random.Stream.BATCH, step)
-        return self.source.draw(self.batch, rng)
+        if self.replacement:
+            rng = random.generator(self.seed, random.Stream.BATCH, step)
+            return self.source.draw(self.batch, rng)
+        assert isinstance(self.source, FiniteData)
+        count = len(self.source)
+        epoch, place = np.divmod(np.arange(step * self.batch, (step + 1) * self.batch), count)
+        dealt = [_order(self.seed, int(e), count)[place[epoch == e]] for e in np.unique(epoch)]
+        return self.source.take(np.concatenate(dealt))
+
+
+@lru_cache(maxsize=4)
+def _order(seed: int, epoch: int, count: int) -> Array:
+    """The order (count,) of the samples in an epoch."""
+    return random.generator(seed, random.Stream.BATCH, epoch).permutation(count)
 
 
 @laws.register("gaussian")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from meanfield.errors import Unsupported
 from meanfield.flows.base import Flow, flows
@@ -21,8 +22,13 @@ class Wasserstein(Flow):
     G. Rotskoff, E. Vanden-Eijnden, 2018; J. Sirignano, K. Spiliopoulos, 2020.
     """
 
-    def __init__(self, energy: Functional, mobility: Mapping[str, float] | None = None) -> None:
-        super().__init__(energy, mobility)
+    def __init__(
+        self,
+        energy: Functional,
+        mobility: Mapping[str, float] | None = None,
+        constraint: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(energy, mobility, constraint)
         if self.temperature > 0:
             raise Unsupported(
                 f"the flow 'wasserstein' has no noise for the temperature {self.temperature:g}: "

@@ -1,16 +1,21 @@
 """Functionals of a measure: what descends."""
 
 from meanfield.functionals.base import Evaluation, Functional, Sum
+from meanfield.functionals.discrepancies import KSD, MMD
 from meanfield.functionals.entropy import Entropy
+from meanfield.functionals.gaussians import covariances, gaussian_particles
 from meanfield.functionals.interactions import FiniteRank, RandomBatches, summations
 from meanfield.functionals.losses import Loss, losses
 from meanfield.functionals.potential import Interaction, Potential, gradient_error
+from meanfield.functionals.regularised_entropy import RegularisedEntropy
 from meanfield.functionals.regularisers import L1, L2, TV, Linear, regularisers
 from meanfield.functionals.risk import Risk
 
 __all__ = [
+    "KSD",
     "L1",
     "L2",
+    "MMD",
     "TV",
     "Entropy",
     "Evaluation",
@@ -21,8 +26,11 @@ __all__ = [
     "Loss",
     "Potential",
     "RandomBatches",
+    "RegularisedEntropy",
     "Risk",
     "Sum",
+    "covariances",
+    "gaussian_particles",
     "gradient_error",
     "losses",
     "regularisers",

@@ -2,7 +2,7 @@
 
 * A finite data set: the *empirical* risk, Σ_s weight_s l(f(x_s), y_s).
 * A labelled law: the *population* risk, by closed forms and without samples.
-* A stream: the *online* risk, that of the batch of the current step.
+* A stream: the *online* or *minibatch* risk, that of the batch of the current step.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from meanfield.arrays import Array, dots
 from meanfield.data.finite import FiniteData
 from meanfield.data.laws import LabelledLaw, Stream
 from meanfield.ensemble import Ensemble
-from meanfield.errors import require
+from meanfield.errors import Unsupported, require
 from meanfield.functionals import interactions
 from meanfield.functionals.base import Evaluation, Functional
 from meanfield.functionals.interactions import Exact, Summation
@@ -84,7 +84,41 @@ class Risk(Functional):
 
     def evaluate(self, ensemble: Ensemble) -> Evaluation:
         pull = self._expectation(ensemble)
-        outer, slope = self.network.outer_weights(ensemble)
+        outer, _ = self.network.outer_weights(ensemble)
+        variation = dots(outer, pull.outer)
+        gradient = self._gradient(ensemble, pull)
+        return Evaluation(pull.value, variation, gradient, {self.name: pull.value})
+
+    @property
+    def samples(self) -> FiniteData | None:
+        """The finite data set that the risk is a weighted sum over; None if there is none."""
+        found = self._expectation
+        return found.data if isinstance(found, Empirical) else None
+
+    def mixed_gradient(self, ensemble: Ensemble, coefficients: Array) -> Array:
+        """Σ_s c_s g_s, (N, p): the gradients of the single samples, mixed with coefficients.
+
+        g_s is the gradient of the risk over sample s alone, so that the weights of the samples
+        give the gradient of the risk.
+
+        Parameters
+        ----------
+        ensemble : Ensemble
+        coefficients : (n,) array
+            One for each sample, of any sign.
+
+        Raises
+        ------
+        Unsupported
+            If the data are not a finite set.
+        """
+        if not isinstance(self._expectation, Empirical):
+            raise Unsupported(f"single samples are those of a finite data set, not {self.data!r}")
+        return self._gradient(ensemble, self._expectation(ensemble, coefficients))
+
+    def _gradient(self, ensemble: Ensemble, pull: Pull) -> Array:
+        """What a pull does to the parameters of each neuron, (N, p)."""
+        _, slope = self.network.outer_weights(ensemble)
         gradient = np.zeros_like(ensemble.position)
         k, d = self.network.outputs, self.network.dim
         if self.network.outer != "fixed":
@@ -92,8 +126,7 @@ class Risk(Functional):
         gradient[:, k : k + d] = pull.inner
         if self.network.bias:
             gradient[:, -1] = pull.bias
-        variation = dots(outer, pull.outer)
-        return Evaluation(pull.value, variation, gradient, {self.name: pull.value})
+        return gradient
 
     def pairs_error(self, ensemble: Ensemble) -> interactions.Error:
         """How far the sum over pairs of neurons is from the exact one; see `pairs`."""
@@ -121,17 +154,18 @@ class Risk(Functional):
 
 
 class Empirical:
-    """The expectation over a finite data set."""
+    """The expectation over a finite data set; or another linear combination of its samples."""
 
     def __init__(self, network: TwoLayer, data: FiniteData, loss: Loss) -> None:
-        self._network, self._data, self._loss = network, data, loss
+        self._network, self.data, self._loss = network, data, loss
         self._targets: Array = loss.targets(data, network.outputs)
         self._inputs: dict[np.dtype[Any], Array] = {}  # by precision
 
-    def __call__(self, ensemble: Ensemble) -> Pull:
-        network, weights = self._network, self._data.weights
+    def __call__(self, ensemble: Ensemble, weights: Array | None = None) -> Pull:
+        network = self._network
+        weights = self.data.weights if weights is None else weights
         if ensemble.dtype not in self._inputs:
-            self._inputs[ensemble.dtype] = self._data.x.astype(ensemble.dtype, copy=False)
+            self._inputs[ensemble.dtype] = self.data.x.astype(ensemble.dtype, copy=False)
         x = self._inputs[ensemble.dtype]
         outer, _ = network.outer_weights(ensemble)
         w, b = network.inner_weights(ensemble)

@@ -1,7 +1,14 @@
 """Observables: what one looks at while an energy descends."""
 
 from meanfield.observables.base import Observable, Observe, View, observables
-from meanfield.observables.energy import Dissipation, Energy, FreeEnergy, PairsError
+from meanfield.observables.energy import (
+    Dissipation,
+    Energy,
+    FreeEnergy,
+    KineticEnergy,
+    Mass,
+    PairsError,
+)
 from meanfield.observables.metrics import Accuracy, SampledRisk, TestRisk
 from meanfield.observables.moments import Moments, Speed
 from meanfield.observables.neurons import (
@@ -10,6 +17,7 @@ from meanfield.observables.neurons import (
     EffectiveNeurons,
     PathNorm,
 )
+from meanfield.observables.sharpness import Sharpness
 from meanfield.observables.transport import W2, wasserstein2
 
 __all__ = [
@@ -21,12 +29,15 @@ __all__ = [
     "EffectiveNeurons",
     "Energy",
     "FreeEnergy",
+    "KineticEnergy",
+    "Mass",
     "Moments",
     "Observable",
     "Observe",
     "PairsError",
     "PathNorm",
     "SampledRisk",
+    "Sharpness",
     "Speed",
     "TestRisk",
     "View",

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,6 +25,9 @@ from meanfield.flows import Flow
 from meanfield.functionals import Evaluation, Risk
 from meanfield.registry import Registry
 from meanfield.schedules import Schedule, schedule
+
+if TYPE_CHECKING:
+    from meanfield.schemes import Scheme
 
 
 @dataclass
@@ -39,12 +42,20 @@ class View:
         The state at step 0.
     known : Evaluation, optional
         The driving energy here, where it has been evaluated already.
+    scheme : Scheme, optional
+        That of the run.
     """
 
     ensemble: Ensemble
     flow: Flow
     start: Ensemble
     known: Evaluation | None = None
+    scheme: Scheme | None = None
+
+    @property
+    def is_evaluated(self) -> bool:
+        """Whether ``evaluation`` costs nothing more."""
+        return self.known is not None or "evaluation" in self.__dict__
 
     @cached_property
     def evaluation(self) -> Evaluation:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 from numpy.typing import ArrayLike
 
-from meanfield.errors import require
+from meanfield.errors import Unsupported, require
+from meanfield.flows.kinetic import SecondOrder
 from meanfield.functionals import Entropy
 from meanfield.observables.base import Observable, View, observables
 
@@ -48,9 +50,36 @@ class PairsError(Observable):
         return {"pairs_error_potential": potential, "pairs_error_gradient": gradient}
 
 
+@observables.register("kinetic-energy")
+class KineticEnergy(Observable):
+    """``kinetic_energy`` = ½ ∫ <v, M⁻¹ v> dμ, and ``total_energy``: energy and kinetic energy."""
+
+    def __call__(self, view: View) -> Mapping[str, ArrayLike]:
+        if not isinstance(view.flow, SecondOrder):
+            raise Unsupported(
+                f"the flow {view.flow.kind!r} has no velocities: leave 'kinetic-energy' out"
+            )
+        kinetic = view.flow.kinetic_energy(view.ensemble)
+        return {"kinetic_energy": kinetic, "total_energy": view.evaluation.value + kinetic}
+
+
+@observables.register("mass")
+class Mass(Observable):
+    """``total_mass``, and ``effective_particles`` = (Σm)²/Σm²: how many carry the mass."""
+
+    def __call__(self, view: View) -> Mapping[str, ArrayLike]:
+        mass = view.ensemble.mass
+        total = float(view.ensemble.mean(np.ones(len(mass))))
+        return {"total_mass": total, "effective_particles": total**2 / float(mass @ mass)}
+
+
 @observables.register("dissipation")
 class Dissipation(Observable):
-    """``dissipation`` = ∫ <∇F', M ∇F'> dρ of the driving energy; without noise it is -dF/dt."""
+    """``dissipation``: rate at which what the flow descends decreases, without noise.
+
+    ∫ <∇F', M ∇F'> dρ along a gradient flow, plus β Var(F') where masses react; γ ∫ <v, M⁻¹ v> dμ
+    along a kinetic flow, of energy and kinetic energy together.
+    """
 
     def __call__(self, view: View) -> Mapping[str, ArrayLike]:
         return {"dissipation": view.flow.dissipation(view.ensemble, view.evaluation)}

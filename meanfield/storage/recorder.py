@@ -4,10 +4,10 @@ Layout (schema version 1), names after H5MD::
 
     /                     attributes: format, schema_version, status, stop_reason, …
     /frames               position (time, particle, coordinate) in the precision of the run,
-                          mass (time, particle), time, step
+                          mass (time, particle), time, step; of kinetic flows velocity, as position
     /observables          one series per name over ``time``; a series with a schedule of its own
                           has its own axis ``time_<name>``
-    /state                where it ended: position, mass, and attributes time, step
+    /state                where it ended: position, mass, velocity of kinetic flows, time, step
     /provenance           experiment (TOML text); attributes: versions, platform, seeds, conventions
     /diagnostics          attributes: where the time went
 
@@ -211,6 +211,8 @@ class Recorder:
         dims = ("time", "particle", "coordinate")
         self._put_rows("frames", "position", replica, dims, row, ensemble.position[None])
         self._put_rows("frames", "mass", replica, dims[:2], row, ensemble.mass[None])
+        if ensemble.velocity is not None:
+            self._put_rows("frames", "velocity", replica, dims, row, ensemble.velocity[None])
         self._flush()
 
     def observe(self, replica: int, axis: str, row: int, values: Mapping[str, ArrayLike]) -> None:
@@ -235,6 +237,9 @@ class Recorder:
         """Keep where a replica ended."""
         self._put("state", "position", replica, ("particle", "coordinate"), ensemble.position)
         self._put("state", "mass", replica, ("particle",), ensemble.mass)
+        if ensemble.velocity is not None:
+            dims = ("particle", "coordinate")
+            self._put("state", "velocity", replica, dims, ensemble.velocity)
         self._put("state", "time", replica, (), ensemble.time)
         self._put("state", "step", replica, (), ensemble.step)
         self._flush()

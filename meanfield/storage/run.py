@@ -53,13 +53,7 @@ class Frames(Sequence[Ensemble]):
             return [self[i] for i in range(*index.indices(len(self)))]
         i = range(len(self))[index]
         run = self._run
-        return Ensemble(
-            run._read("frames/position", i),
-            run._read("frames/mass", i),
-            run.layout,
-            float(self.times[i]),
-            int(self.steps[i]),
-        )
+        return run._ensemble("frames", float(self.times[i]), int(self.steps[i]), i)
 
     def __iter__(self) -> Iterator[Ensemble]:
         return (self[i] for i in range(len(self)))
@@ -139,13 +133,8 @@ class Run:
         """Where the run ended; raises `FileProblem` for a seed that was never run."""
         if "time" not in self.file["state"] or not np.isfinite(self._read("state/time")):
             raise FileProblem(f"seed {self.seed} was never run: {self.stop_reason}")
-        return Ensemble(
-            self._read("state/position"),
-            self._read("state/mass"),
-            self.layout,
-            float(self._read("state/time")),
-            int(self._read("state/step")),
-        )
+        time, step = float(self._read("state/time")), int(self._read("state/step"))
+        return self._ensemble("state", time, step)
 
     @property
     def names(self) -> list[str]:
@@ -241,6 +230,17 @@ class Run:
         if rate:
             lines.append(f"  {rate:.0f} steps/s")
         return "\n".join(lines)
+
+    def _ensemble(self, group: str, time: float, step: int, *index: int) -> Ensemble:
+        kinetic = "velocity" in self.file[group]
+        return Ensemble(
+            self._read(f"{group}/position", *index),
+            self._read(f"{group}/mass", *index),
+            self.layout,
+            time,
+            step,
+            self._read(f"{group}/velocity", *index) if kinetic else None,
+        )
 
     def _read(self, name: str, *index: int) -> Array:
         data = self.file[name]

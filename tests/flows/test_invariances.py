@@ -11,7 +11,14 @@ from threadpoolctl import threadpool_limits
 
 from meanfield.data import FiniteData, Gaussian, GaussianMixture, Labels, Teacher
 from meanfield.ensemble import Ensemble
-from meanfield.flows import Langevin, Wasserstein
+from meanfield.flows import (
+    FisherRao,
+    HeavyBall,
+    Langevin,
+    Nesterov,
+    Wasserstein,
+    WassersteinFisherRao,
+)
 from meanfield.functionals import L2, TV, Entropy, Risk
 from meanfield.initial import NormalInit
 from meanfield.kernels import compile as compiling
@@ -71,25 +78,33 @@ def _end(energy, start, scheme=RK4, flow=Wasserstein):
     return run.final
 
 
+FLOWS = (Wasserstein, HeavyBall, Nesterov, FisherRao, WassersteinFisherRao)
+deterministic = st.sampled_from(FLOWS)
+
+
 def _same(found, expected):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-11 * (1 + np.abs(expected).max()))
 
 
-@given(energies, seeds, st.permutations(range(5)))
-def test_permuted_particles_have_the_permuted_trajectory(energy, seed, order):
+@given(energies, seeds, st.permutations(range(5)), deterministic)
+def test_permuted_particles_have_the_permuted_trajectory(energy, seed, order, flow):
     start = _start(seed)
     permuted = Ensemble(start.position[order], start.mass[order], start.layout)
-    _same(_end(energy, permuted).position, _end(energy, start).position[order])
+    one, other = _end(energy, permuted, flow=flow), _end(energy, start, flow=flow)
+    _same(one.position, other.position[order])
+    _same(one.mass, other.mass[order])
 
 
-@given(rotations, seeds)
-def test_rotated_teacher_and_neurons_have_the_rotated_trajectory(rotation, seed):
+@given(rotations, seeds, deterministic)
+def test_rotated_teacher_and_neurons_have_the_rotated_trajectory(rotation, seed, flow):
     start = _start(seed)
     rotated = start.copy()
     rotated.w[:] = start.w @ rotation
-    plain, turned = _end(_population(), start), _end(_population(rotation), rotated)
+    plain = _end(_population(), start, flow=flow)
+    turned = _end(_population(rotation), rotated, flow=flow)
     _same(turned.w, plain.w @ rotation)
     _same(turned.a, plain.a)
+    _same(turned.mass, plain.mass)
     # The teacher is seen at all: left where it was, it would pull elsewhere.
     assert np.abs(_end(_population(), rotated).w - plain.w @ rotation).max() > 1e-6
 
@@ -104,8 +119,8 @@ def test_rotated_data_and_neurons_have_the_rotated_trajectory(rotation, seed, lo
     _same(turned.a, plain.a)
 
 
-@given(energies, seeds, st.integers(0, 4), st.floats(0.0, 1.0))
-def test_a_particle_cut_in_two_is_the_same_measure(energy, seed, which, share):
+@given(energies, seeds, st.integers(0, 4), st.floats(0.0, 1.0), deterministic)
+def test_a_particle_cut_in_two_is_the_same_measure(energy, seed, which, share, flow):
     whole = _start(seed)
     mass = whole.mass.copy()
     mass[which] *= share
@@ -119,7 +134,11 @@ def test_a_particle_cut_in_two_is_the_same_measure(energy, seed, which, share):
     assert two.value == pytest.approx(one.value, rel=1e-12, abs=1e-13)
     _same(two.variation, one.variation[rows])
     _same(two.gradient, one.gradient[rows])
-    _same(_end(energy, split).position, _end(energy, whole).position[rows])
+    one, two = _end(energy, whole, flow=flow), _end(energy, split, flow=flow)
+    _same(two.position, one.position[rows])
+    merged = two.mass[:5].copy()
+    merged[which] += two.mass[5]
+    _same(merged, one.mass)
 
 
 @given(energies, seeds)
