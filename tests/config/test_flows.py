@@ -74,7 +74,7 @@ def test_tables_of_constraints_and_cooling():
         ),
         (
             {"flow": {"constraint": {"w": {"kind": "sphere", "radius": 2.0}}}},
-            "ensemble.w = 'points up to 1 away': expected points on the sphere of radius 2",
+            "experiment: ensemble.w = 'points up to ",
         ),
         ({"flow": {"kind": "fisher-rao", "mobility": {"w": 1.0}}}, "unknown key flow.mobility"),
     ],
