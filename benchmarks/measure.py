@@ -61,7 +61,10 @@ def median(samples: list[Sample]) -> float:
 
 
 def peak_memory(run: Callable[[], Any]) -> float | None:
-    """Megabytes that one evaluation adds to the resident memory at its height (Linux only)."""
+    """Megabytes that one evaluation adds to the resident memory at its height (Linux only).
+
+    What a library keeps for its next evaluation is not counted.
+    """
     reset = Path("/proc/self/clear_refs")
     gc.collect()
     try:

@@ -123,7 +123,7 @@ def draw(record: Found, target: Path) -> bool:
 
 
 def _comparisons(found: Iterable[Found]) -> str:
-    head = ["work", "time", "ns per pair", "of product", *LIBRARIES, "memory"]
+    head = ["work", "time", "ns per pair", "of product", *LIBRARIES]
     body = [_comparison(row) for row in found]
     return _markdown(head, body)
 
@@ -133,7 +133,7 @@ def _comparison(found: Found) -> list[str]:
     ours = contenders.get(OURS)
     if ours is None:
         reason = found["absent"].get(OURS, "absent")
-        return [found["name"], reason, "", "", *("" for _ in LIBRARIES), ""]
+        return [found["name"], reason, "", "", *("" for _ in LIBRARIES)]
     fastest = _fastest(contenders)
     best = min((v["seconds"] for name, v in fastest.items() if name != OURS), default=None)
     cells = []
@@ -141,14 +141,12 @@ def _comparison(found: Found) -> list[str]:
         entry = fastest.get(library)
         ratio = "–" if entry is None else f"{entry['ratio']:.1f}×"
         cells.append(f"**{ratio}**" if entry and entry["seconds"] == best else ratio)
-    memory = ours["memory_mb"]
     return [
         found["name"],
         _time(ours["seconds"]),
         f"{ours['nanoseconds_per_pair']:.2f}",
         f"{ours['share_of_gemm']:.0%}",
         *cells,
-        "–" if memory is None else f"{memory:.0f} MB",
     ]
 
 
@@ -185,8 +183,8 @@ def _time(seconds: float) -> str:
 
 
 def _is_front(found: Found) -> bool:
-    """Whether a row is for the front page: those with an aim."""
-    return "values" in found or any(aim is not None for aim in found["aims"].values())
+    """Whether a row is for the front page: those that aim at a ratio, and the largest."""
+    return "values" in found or found["aims"]["ratio"] is not None or found["pairs"] >= 1e10
 
 
 def _sweeps(found: Iterable[Found]) -> dict[str, dict[str, list[tuple[int, float]]]]:
