@@ -120,9 +120,7 @@ class Experiment:
         initial = self._sections.ensemble.build()
         start: Ensemble = problems.attempt("ensemble", initial.draw, network.layout, seed)
         problems.finish()
-        problems.attempt("flow", flow.speeds, network.layout)
-        problems.finish()
-        problem = problems.attempt("", Problem, flow, start, seed)
+        problem = problems.attempt("flow", Problem, flow, start, seed)
         problems.attempt("scheme", self.scheme.check, flow)
         if self.scheme.step == "auto":
             problems.finish()

@@ -105,7 +105,7 @@ class Flow(ABC):
         """
         self.speeds(ensemble.layout)
         for block, surface in self.constraint.items():
-            surface.require_inside(f"ensemble.{block}", ensemble[block])
+            surface.require_inside(f"constraint.{block}", ensemble[block])
         return ensemble
 
     def descent(self, ensemble: Ensemble, evaluation: Evaluation) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from meanfield import random
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble, Motion
-from meanfield.errors import require
+from meanfield.errors import Unsupported
 from meanfield.flows.base import Moves, flows
 from meanfield.flows.fisher_rao import Reacting
 from meanfield.functionals import Evaluation, Functional
@@ -55,7 +55,11 @@ class BirthDeath(Reacting):
 
     def prepare(self, ensemble: Ensemble, seed: int) -> Ensemble:
         even = bool(np.ptp(ensemble.mass) <= 1e-12 * ensemble.mass.max())
-        require(even, "ensemble.mass", ensemble.mass, "equal masses for births and deaths")
+        if not even:
+            raise Unsupported(
+                "the flow 'birth-death' needs equal masses at the start: "
+                "use the flow 'wasserstein-fisher-rao' for others"
+            )
         return super().prepare(ensemble, seed)
 
     def motion(self, ensemble: Ensemble, evaluation: Evaluation) -> Motion:

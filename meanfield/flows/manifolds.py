@@ -37,7 +37,8 @@ class Manifold(ABC):
         away = float(np.abs(self.nearest(x) - x).max(initial=0.0))
         # A state in float32 is on a set to its own rounding.
         close = away <= 1e-5 if x.dtype == np.float32 else away <= 1e-9
-        require(close, key, f"points up to {away:.2g} away", f"points on {self}")
+        far = f"a set that particles start on; some are {away:.2g} away from {self}"
+        require(close, key, self.kind, far)
 
     def __str__(self) -> str:
         return f"the {self.kind}"

@@ -130,7 +130,9 @@ def test_what_is_refused():
     def run(flow, scheme):
         mf.simulate(flow, start, scheme=scheme, until=1.0)
 
-    with pytest.raises(InvalidInput, match=r"^ensemble\.x = .*away.*: expected points on the"):
+    with pytest.raises(
+        InvalidInput, match=r"^constraint\.x = 'sphere': expected a set that .* start on; some are"
+    ):
         run(Wasserstein(mf.L2(), constraint={"x": "sphere"}), mf.Euler(0.1))
     with pytest.raises(InvalidInput, match=r"^constraint\.x\.kind = 'ball': expected one of box, "):
         Wasserstein(mf.L2(), constraint={"x": "ball"})
