@@ -74,7 +74,7 @@ def test_tables_of_constraints_and_cooling():
         ),
         (
             {"flow": {"constraint": {"w": {"kind": "sphere", "radius": 2.0}}}},
-            "experiment: flow.constraint.w = 'sphere': expected a set that particles start on; some ",
+            "experiment: flow.constraint.w = 'sphere': expected a set that particles start on",
         ),
         ({"flow": {"kind": "fisher-rao", "mobility": {"w": 1.0}}}, "unknown key flow.mobility"),
     ],
