@@ -277,7 +277,7 @@ def test_c15_built_in_interactions():
 
 
 def test_c16_velocities():
-    gamma, tau, m, count = 0.7, 0.4, 3.0, size(40_000, 2_000)
+    gamma, tau, m, count = 0.7, 0.4, 3.0, size(40_000, 300)
     flow = mf.Kinetic(mf.L2() + tau * mf.Entropy(), {"x": m}, friction=gamma)
     start = mf.Ensemble(np.zeros((count, 1)))
     (amplitude,) = flow.noise(start.layout)

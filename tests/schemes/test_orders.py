@@ -192,7 +192,8 @@ def test_order_of_masses_and_velocities(flow, name):
         return np.abs(end(scheme(until / count), until) - exact).max()
 
     finer = 1 if scheme.order == 4 else 2
-    counts = [finer * count for count in step_counts(scheme.order, levels=size(5, 3))]
+    levels = step_counts(scheme.order, levels=size(5, 3))
+    counts = [finer * count // size(1, 4) for count in levels]
     assert abs(fitted_order(error, counts) - scheme.order) < size(0.1, 0.3)
 
 
