@@ -14,6 +14,7 @@ from meanfield.flows import Flow, Moves
 from meanfield.flows.kinetic import SecondOrder
 from meanfield.functionals import Evaluation
 from meanfield.schemes.base import Scheme, Step, schemes
+from meanfield.schemes.decay import mean_decay
 
 KINETIC = frozenset({Moves.MOMENTUM, Moves.NOISE})
 SERIES = 0.5  # up to this value of γh, a difference of exponentials is summed as a series
@@ -131,8 +132,7 @@ def _rub(
     amplitude = flow.noise(ensemble.layout, middle)
     if amplitude is not None:
         # The noise is per square root of time: √(2γτM).
-        share = -math.expm1(-2 * x) / (2 * x) if x else 1.0
-        scale = math.sqrt(length * share) * amplitude
+        scale = math.sqrt(length * mean_decay(2 * x)) * amplitude
         random.add_normal(velocity, scale, seed, stream, step)
     return ensemble.having(velocity=velocity)
 
@@ -149,7 +149,7 @@ def _free(
     middle = ensemble.time + 0.5 * length
     x = flow.friction(middle) * length
     assert ensemble.velocity is not None
-    reach = length * (-math.expm1(-x) / x if x else 1.0)
+    reach = length * float(mean_decay(x))
     position = ensemble.position + reach * ensemble.velocity
     velocity = math.exp(-x) * ensemble.velocity
     amplitude = flow.noise(ensemble.layout, middle)
@@ -170,12 +170,8 @@ def _shares(x: float, h: float) -> tuple[float, float, float]:
     Both integrals are over a time h: variances h (1 - e^{-2x})/(2x) and h³ q(x), covariance
     h² ((1 - e^{-x})/x)²/2, with q = (x - 2(1 - e^{-x}) + (1 - e^{-2x})/2)/x³.
     """
-    if x == 0:
-        velocity, both = h, 0.5 * h * h
-    else:
-        velocity = -h * math.expm1(-2 * x) / (2 * x)
-        both = 0.5 * (h * math.expm1(-x) / x) ** 2
-    own = math.sqrt(velocity)
+    both = 0.5 * (h * float(mean_decay(x))) ** 2
+    own = math.sqrt(h * mean_decay(2 * x))
     shared = both / own
     return own, shared, math.sqrt(max(0.0, h**3 * _spread(x) - shared**2))
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from meanfield.ensemble import Ensemble, Motion
 from meanfield.flows import BirthDeath, Flow, Moves
 from meanfield.functionals import Evaluation
 from meanfield.schemes.base import Scheme, Step, schemes
+
+Part = Callable[[Flow, Ensemble, Evaluation], Motion]
 
 WITHOUT_NOISE = frozenset({Moves.TRANSPORT, Moves.REACTION, Moves.JUMPS})
 
@@ -25,12 +29,12 @@ class Lie(Scheme):
     def advance(
         self, flow: Flow, ensemble: Ensemble, here: Evaluation, length: float, seed: int
     ) -> Step:
-        moved = _settled(flow, ensemble.moved(_transport(flow, ensemble, here), length))
+        moved = flow.settle(ensemble.moved(_transport(flow, ensemble, here), length))
         there = flow.driving.evaluate(moved)
         if isinstance(flow, BirthDeath):
             found = _jumped(flow, moved, there, length, seed, ensemble.step)
         else:
-            found = _settled(flow, moved.moved(_reaction(flow, moved, there), length))
+            found = flow.settle(moved.moved(_reaction(flow, moved, there), length))
         return Step(found.having(time=ensemble.time + length))
 
 
@@ -75,17 +79,11 @@ def _reaction(flow: Flow, ensemble: Ensemble, here: Evaluation) -> Motion:
     return Motion(log_mass=flow.motion(ensemble, here).log_mass)
 
 
-def _heun(
-    part: object, flow: Flow, ensemble: Ensemble, here: Evaluation, length: float
-) -> Ensemble:
-    slope = part(flow, ensemble, here)  # type: ignore[operator]
-    stage = _settled(flow, ensemble.moved(slope, length))
-    other = part(flow, stage, flow.driving.evaluate(stage))  # type: ignore[operator]
-    return _settled(flow, ensemble.moved(0.5 * (slope + other), length))
-
-
-def _settled(flow: Flow, ensemble: Ensemble) -> Ensemble:
-    return flow.settle(ensemble)
+def _heun(part: Part, flow: Flow, ensemble: Ensemble, here: Evaluation, length: float) -> Ensemble:
+    slope = part(flow, ensemble, here)
+    stage = flow.settle(ensemble.moved(slope, length))
+    other = part(flow, stage, flow.driving.evaluate(stage))
+    return flow.settle(ensemble.moved(0.5 * (slope + other), length))
 
 
 def _jumped(

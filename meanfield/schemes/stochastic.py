@@ -11,6 +11,7 @@ from meanfield.ensemble import Ensemble
 from meanfield.flows import Flow, Moves
 from meanfield.functionals import L2, Evaluation
 from meanfield.schemes.base import Scheme, Step, schemes
+from meanfield.schemes.decay import mean_decay
 
 ALL_BUT_JUMPS = frozenset({Moves.TRANSPORT, Moves.NOISE, Moves.REACTION, Moves.MOMENTUM})
 
@@ -130,7 +131,7 @@ class Exponential(Scheme):
     ) -> Step:
         rate = _ridge(flow) * flow.speeds(ensemble.layout)
         # (1 - e^{-2x})/(2x) and (1 - e^{-x})/x of what decays, at x = 0 as well.
-        decay, twice = _average(rate * length), _average(2.0 * rate * length)
+        decay, twice = mean_decay(rate * length), mean_decay(2.0 * rate * length)
         velocity = flow.velocity(ensemble, here)
         there = ensemble.at(ensemble.position + (length * decay).astype(velocity.dtype) * velocity)
         amplitude = flow.noise(ensemble.layout, ensemble.time + 0.5 * length)
@@ -143,8 +144,3 @@ class Exponential(Scheme):
 
 def _ridge(flow: Flow) -> float:
     return sum(c for c, term in flow.driving.terms() if isinstance(term, L2))
-
-
-def _average(x: np.ndarray) -> np.ndarray:
-    """(1 - e^{-x})/x, and 1 at 0."""
-    return np.divide(-np.expm1(-x), x, out=np.ones_like(x), where=x > 0)
