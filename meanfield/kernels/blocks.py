@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.kernels.compile import jit, prange
+from meanfield.kernels.compile import jit, prange, threads
+from meanfield.kernels.counter import counter, take
+from meanfield.kernels.scratch import scratch
 
 # Threads divide lanes evenly when there are 1, 2, 3, 4, 6, 8, 12 or 24 of them. More lanes cost
 # memory (half a copy of the result each) and a longer last sum.
@@ -56,13 +59,34 @@ class Schedule:
     span: NDArray[np.int64]
     blocks: int
 
-    def buffers(self, width: int) -> tuple[int, int, int]:
-        """The shape of the buffers of all lanes, with so many numbers for each block."""
-        return len(self.base), max(1, int(self.span.max())), width
+    def sums(self, drive: Any, dtype: Any, width: int, room: int, *arguments: Any) -> NDArray:
+        """What all lanes together sum for each block.
 
-    def rooms(self, width: int) -> tuple[int, int]:
-        """The shape of so many numbers for each lane, in whole cache lines."""
-        return len(self.base), -(-width // 16) * 16
+        Parameters
+        ----------
+        drive : compiled function
+            Made by `driver`.
+        dtype : data type
+        width : int
+            Numbers that are summed for a block.
+        room : int
+            Numbers that a lane needs to work with.
+        *arguments
+            p, targets, sources, symmetric and the last one of ``run``: see `driver`.
+
+        Returns
+        -------
+        (blocks, width) array
+        """
+        lanes = len(self.base)
+        buffers = lanes, max(1, int(self.span.max())), width
+        rooms = lanes, -(-room // 16) * 16  # whole cache lines
+        out = np.empty((self.blocks, width), dtype)
+        with scratch(dtype, buffers, rooms) as space:
+            plan = self.pairs, self.first, self.base
+            drive(threads(), counter(), *arguments, *plan, *space)
+            gather(space[0], self, out)
+        return out
 
 
 @functools.lru_cache(maxsize=32)
@@ -101,6 +125,33 @@ def schedule(targets: int, sources: int, symmetric: bool) -> Schedule:
         else [0]
     )
     return Schedule(pairs, first, base, np.minimum(span, targets), targets)
+
+
+def driver(run: Any) -> Any:
+    """The parallel loop over the lanes.
+
+    Parameters
+    ----------
+    run : compiled function
+        ``run(p, targets, sources, symmetric, size, pairs, base, buffer, room)`` does the units
+        of one lane; what ``size`` is, of a block or of all targets, is its own affair.
+    """
+
+    @jit(parallel=True)
+    def drive(
+        workers, lanes, p, targets, sources, symmetric, size, pairs, first, base, buffers, rooms
+    ):
+        for _ in prange(workers):
+            lane = take(lanes)
+            while lane < base.shape[0]:
+                start, stop = first[lane], first[lane + 1]
+                run(
+                    *(p, targets, sources, symmetric, size),
+                    *(pairs[start:stop], base[lane], buffers[lane], rooms[lane]),
+                )
+                lane = take(lanes)
+
+    return drive
 
 
 def pack(columns: NDArray, coefficient: NDArray, size: int) -> NDArray:

@@ -18,9 +18,7 @@ from typing import Any
 import numpy as np
 
 from meanfield.kernels import blocks
-from meanfield.kernels.compile import jit, prange, threads
-from meanfield.kernels.counter import counter, take
-from meanfield.kernels.scratch import scratch
+from meanfield.kernels.compile import jit
 
 # From this dimension on, rows go in fours through several loops: ReLU in float64 then takes 0.48 ns
 # per ordered pair at d = 3 against 0.59 in one loop, 0.75 at d = 8 against 1.0; at d = 2 0.41
@@ -330,21 +328,7 @@ def compiled(shape: Any, geometry: Any, dim: int, size: int, dtype: Any) -> Any:
             at_j = buffer[(j - base) % targets.shape[0]] if mutual else at_i
             meet(p, targets[i], sources[j], mutual, rows, block, at_i, at_j)
 
-    @jit(parallel=True)
-    def drive(
-        workers, lanes, p, targets, sources, symmetric, count, pairs, first, base, buffers, rooms
-    ):
-        for _ in prange(workers):
-            lane = take(lanes)
-            while lane < base.shape[0]:
-                start, stop = first[lane], first[lane + 1]
-                run(
-                    *(p, targets, sources, symmetric, count),
-                    *(pairs[start:stop], base[lane], buffers[lane], rooms[lane]),
-                )
-                lane = take(lanes)
-
-    return drive
+    return blocks.driver(run)
 
 
 def sums(
@@ -387,12 +371,7 @@ def sums(
     width = (dim + 1) * size
     number: Any = x.dtype.type
     drive = compiled(shape(number), geometry, dim, size, number)
-    out = np.empty((len(targets), width), x.dtype)
-    with scratch(x.dtype, plan.buffers(width), plan.rooms(2 * width + ROWS * size)) as room:
-        drive(
-            *(threads(), counter(), p, targets, sources, symmetric, count),
-            *(plan.pairs, plan.first, plan.base, *room),
-        )
-        blocks.gather(room[0], plan, out)
+    room = 2 * width + ROWS * size
+    out = plan.sums(drive, x.dtype, width, room, p, targets, sources, symmetric, count)
     found = blocks.unpack(out, count, dim + 1)
     return found[:, dim], found[:, :dim]

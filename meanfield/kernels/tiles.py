@@ -18,9 +18,7 @@ import numpy as np
 
 from meanfield.kernels import blocks
 from meanfield.kernels.blas import product, single_threaded
-from meanfield.kernels.compile import jit, prange, threads
-from meanfield.kernels.counter import counter, take
-from meanfield.kernels.scratch import scratch
+from meanfield.kernels.compile import jit
 
 TILES = 3  # that several outputs need room for
 
@@ -160,21 +158,7 @@ def compiled(shape: Any, several: bool, dtype: Any) -> Any:
                 *(at_i[: size * k], at_i[size * k :], at_j[: size * k], at_j[size * k :]),
             )
 
-    @jit(parallel=True)
-    def drive(
-        workers, lanes, p, targets, sources, symmetric, size, pairs, first, base, buffers, rooms
-    ):
-        for _ in prange(workers):
-            lane = take(lanes)
-            while lane < base.shape[0]:
-                start, stop = first[lane], first[lane + 1]
-                run(
-                    *(p, targets, sources, symmetric, size),
-                    *(pairs[start:stop], base[lane], buffers[lane], rooms[lane]),
-                )
-                lane = take(lanes)
-
-    return drive
+    return blocks.driver(run)
 
 
 def sums(
@@ -218,16 +202,11 @@ def sums(
         targets = (x, a, nothing, nothing)
         sources = (y, nothing, c, c[:, :1] * y)
     plan = blocks.schedule(-(-count // size), -(-len(c) // size), symmetric)
-    out = np.empty((plan.blocks, size * (k + dim)), x.dtype)
     number: Any = x.dtype.type
     several = k > 1
     drive = compiled(shape(number), several, number)
-    rooms = plan.rooms((TILES if several else 1) * size * size + size * max(dim, k))
-    with scratch(x.dtype, plan.buffers(size * (k + dim)), rooms) as room, single_threaded():
-        drive(
-            *(threads(), counter(), p, targets, sources, symmetric, size),
-            *(plan.pairs, plan.first, plan.base, *room),
-        )
-        blocks.gather(room[0], plan, out)
+    width, room = size * (k + dim), (TILES if several else 1) * size * size + size * max(dim, k)
+    with single_threaded():
+        out = plan.sums(drive, x.dtype, width, room, p, targets, sources, symmetric, size)
     total = out[:, : size * k].reshape(-1, k)[:count]
     return total, out[:, size * k :].reshape(-1, dim)[:count]

@@ -15,10 +15,8 @@ from typing import Any
 import numpy as np
 
 from meanfield.kernels import blocks
-from meanfield.kernels.compile import jit, prange, threads
-from meanfield.kernels.counter import counter, take
+from meanfield.kernels.compile import jit
 from meanfield.kernels.fused import Distance, _coordinates
-from meanfield.kernels.scratch import scratch
 
 GROUP = 4  # coordinates; with two rows, eight sums stay in registers
 SIZE = 128  # particles in a block; a group and its sums are 8 kB
@@ -143,21 +141,7 @@ def compiled(shape: Any, dtype: Any) -> Any:
             if symmetric and i != j:
                 hand_over(groups, block, scratch, buffer[(j - base) % targets.shape[0]])
 
-    @jit(parallel=True)
-    def drive(
-        workers, lanes, p, targets, sources, symmetric, count, pairs, first, base, buffers, rooms
-    ):
-        for _ in prange(workers):
-            lane = take(lanes)
-            while lane < base.shape[0]:
-                start, stop = first[lane], first[lane + 1]
-                run(
-                    *(p, targets, sources, symmetric, count),
-                    *(pairs[start:stop], base[lane], buffers[lane], rooms[lane]),
-                )
-                lane = take(lanes)
-
-    return drive
+    return blocks.driver(run)
 
 
 def sums(
@@ -179,13 +163,8 @@ def sums(
     width = (columns + 1) * SIZE
     number: Any = x.dtype.type
     drive = compiled(shape(number), number)
-    out = np.empty((len(targets), width), x.dtype)
-    with scratch(x.dtype, plan.buffers(width), plan.rooms((6 + 2 * columns) * SIZE)) as room:
-        drive(
-            *(threads(), counter(), p, targets, sources, y is None, count),
-            *(plan.pairs, plan.first, plan.base, *room),
-        )
-        blocks.gather(room[0], plan, out)
+    room = (6 + 2 * columns) * SIZE
+    out = plan.sums(drive, x.dtype, width, room, p, targets, sources, y is None, count)
     found = blocks.unpack(out, count, columns + 1)
     return found[:, columns], found[:, :dim]
 
