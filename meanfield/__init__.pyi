@@ -2,6 +2,7 @@ import os
 
 from .activations import Activation as Activation
 from .config import Experiment as Experiment
+from .config import Study as Study
 from .data import FiniteData as FiniteData
 from .data import Function as Function
 from .data import Gaussian as Gaussian

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +13,6 @@ from meanfield.errors import MeanfieldError, require
 
 if TYPE_CHECKING:
     from meanfield.config import Experiment
-    from meanfield.observables import View
     from meanfield.storage import Run
 
 WRONG_INPUT = 2
@@ -36,47 +34,97 @@ Set = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key: ensemble.count=2000."),
 ]
 
+Variant = Annotated[
+    str, typer.Option("--variant", metavar="NAME", help="One of the file's variants (all).")
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print no progress and no warnings.")]
+Threads = Annotated[
+    int | None, typer.Option("--threads", metavar="N", help="Processors to use (default: all).")
+]
+
 
 @app.command()
 def run(
     file: File,
     overrides: Set = None,
+    variant: Variant = "",
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Where to write (default: NAME.h5).")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
-    threads: Annotated[
-        int | None,
-        typer.Option("--threads", metavar="N", help="Processors to use (default: all)."),
-    ] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")] = False,
+    force: Force = False,
+    threads: Threads = None,
+    quiet: Quiet = False,
 ) -> None:
-    """Run an experiment and write an HDF5 file."""
-    if quiet:
-        logging.getLogger("meanfield").setLevel(logging.ERROR)
-    if threads is not None:
-        _use(threads)
+    """Run an experiment and write an HDF5 file; for every variant one, NAME-VARIANT.h5."""
     from meanfield.storage.recorder import check_writable
 
-    experiment = _load(file, overrides)
-    target = out or Path(f"{Path(file).stem}.h5")
-    check_writable(target, force)
-    say = _silent if quiet else print
-    experiment.check()
-    count = len(experiment.seeds)
-    say(
-        f"{experiment.title}: time 0 to {experiment.until:g} with {experiment.scheme}"
-        + (f", {count} seeds" if count > 1 else "")
-    )
-    with _progress(experiment, quiet) as progress:
-        result = experiment.run(target, force=force, progress=progress)
-    say(describe(result))
-    if result.status == "diverged":
-        print(f"meanfield: {result.stop_reason}", file=sys.stderr)
-        raise typer.Exit(DIVERGED)
-    if result.status == "interrupted":
-        print(f"meanfield: stopped; what was computed is in {target}", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED)
+    _prepare(threads, quiet)
+    experiments = _load(file, overrides, variant)
+    targets = {
+        name: _target(out or Path(f"{Path(file).stem}.h5"), "" if variant else name)
+        for name in experiments
+    }
+    for name, experiment in experiments.items():
+        check_writable(targets[name], force)
+        experiment.check()
+    for name, experiment in experiments.items():
+        _run(experiment, targets[name], force, quiet)
+
+
+@app.command()
+def reproduce(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILE]...", help="TOML files, or shipped experiments (all)."),
+    ] = None,
+    reduced: Annotated[
+        bool, typer.Option("--reduced", help="At the small size that the files give.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="FOLDER", help="Keep the runs there."),
+    ] = None,
+    numbers: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the numbers here too.")
+    ] = None,
+    force: Force = False,
+    threads: Threads = None,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="Print nothing but numbers.")
+    ] = False,
+) -> None:
+    """Run experiments and hold them to the numbers that they claim."""
+    import json
+
+    from meanfield.config import ExperimentFile, Study, find, shipped
+    from meanfield.storage.recorder import check_writable
+
+    _prepare(threads, quiet)
+    studies = [Study(ExperimentFile.read(find(name)), reduced) for name in files or shipped()]
+
+    def target(study: Study, variant: str) -> Path | None:
+        return _target(out / f"{study.name}.h5", variant) if out else None
+
+    for study in studies:
+        study.check()
+        for variant in study.experiments:
+            if path := target(study, variant):
+                check_writable(path, force)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for study in studies:
+        runs = {
+            variant: _run(experiment, target(study, variant), force, quiet)
+            for variant, experiment in study.experiments.items()
+        }
+        verdicts = study.judge(runs)
+        print(study.name)
+        print("\n".join(map(str, verdicts)) or "  claims nothing", flush=True)
+        found[study.name] = [verdict.table() for verdict in verdicts]
+        if numbers is not None:
+            numbers.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if any(verdict["holds"] is False for verdicts in found.values() for verdict in verdicts):
+        raise typer.Exit(INACCURATE)
 
 
 @app.command()
@@ -123,11 +171,13 @@ def plot(
 
 
 @app.command()
-def check(file: File, overrides: Set = None) -> None:
+def check(file: File, overrides: Set = None, variant: Variant = "") -> None:
     """Validate an experiment and print it with every default filled in."""
-    experiment = _load(file, overrides)
-    experiment.check()
-    print(experiment.to_toml(), end="")
+    for name, experiment in _load(file, overrides, variant).items():
+        experiment.check()
+        if name and not variant:
+            print(f"# variant {name}")
+        print(experiment.to_toml(), end="")
 
 
 @app.command()
@@ -135,16 +185,12 @@ def bench(
     numbers: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the numbers here too.")
     ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option("--threads", metavar="N", help="Processors to use (default: all)."),
-    ] = None,
+    threads: Threads = None,
 ) -> None:
     """Check the kernels on this machine: which path, how fast, how right."""
     from meanfield import benchmark
 
-    if threads is not None:
-        _use(threads)
+    _prepare(threads)
     findings = []
     for finding in benchmark.check():
         print(benchmark.describe(finding), flush=True)
@@ -248,65 +294,55 @@ def main() -> None:
         raise SystemExit(WRONG_INPUT) from None
 
 
-def _load(file: str, overrides: list[str] | None) -> Experiment:
-    from meanfield.config import Experiment, find
+def _load(file: str, overrides: list[str] | None, variant: str) -> dict[str, Experiment]:
+    """The experiments of a file by variant, or the one that is asked for."""
+    from meanfield.config import Experiment, ExperimentFile, find
 
-    return Experiment.load(find(file), overrides or [])
+    found = ExperimentFile.read(find(file))
+    names = [variant] if variant or not found.variants else found.variants
+    return {name: Experiment.of(found, name, overrides=overrides or []) for name in names}
+
+
+def _target(out: Path, variant: str) -> Path:
+    return out.with_name(f"{out.stem}-{variant}{out.suffix}") if variant else out
+
+
+def _run(experiment: Experiment, target: Path | None, force: bool, quiet: bool) -> Run:
+    from meanfield.progress import progress_bar
+
+    say = _silent if quiet else print
+    count = len(experiment.seeds)
+    say(
+        f"{experiment.title}: time 0 to {experiment.until:g} with {experiment.scheme}"
+        + (f", {count} seeds" if count > 1 else "")
+    )
+    with progress_bar(experiment, quiet) as progress:
+        result = experiment.run(target, force=force, progress=progress)
+    say(describe(result))
+    if result.status == "diverged":
+        print(f"meanfield: {result.stop_reason}", file=sys.stderr)
+        raise typer.Exit(DIVERGED)
+    if result.status == "interrupted":
+        kept = "nothing was kept" if target is None else f"what was computed is in {target}"
+        print(f"meanfield: stopped; {kept}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED)
+    return result
 
 
 def _silent(_: str) -> None:
     pass
 
 
-def _use(count: int) -> None:
+def _prepare(threads: int | None, quiet: bool = False) -> None:
+    if quiet:
+        logging.getLogger("meanfield").setLevel(logging.ERROR)
+    if threads is None:
+        return
     from meanfield.kernels.compile import processors, set_threads
 
     most = processors()
-    require(1 <= count <= most, "--threads", count, f"from 1 to {most}, as many as there are")
-    set_threads(count)
-
-
-class _progress:
-    """A bar on a terminal; nothing elsewhere, so that logs stay readable."""
-
-    def __init__(self, experiment: Experiment, quiet: bool) -> None:
-        self._seeds = experiment.seeds
-        self._shown = sys.stderr.isatty() and not quiet
-        self._bar: Any = None
-
-    def __enter__(self) -> Callable[[int, int, View], None] | None:
-        if not self._shown:
-            return None
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed}/{task.total} steps"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._bar.start()
-        self._task = self._bar.add_task("starting", total=None)
-        return self._update
-
-    def _update(self, step: int, total: int, view: View) -> None:
-        done = self._bar.tasks[0].fields.setdefault("done", 0)
-        if step == 1 and self._bar.tasks[0].completed:
-            done += total
-            self._bar.update(self._task, done=done)
-        self._bar.update(
-            self._task,
-            total=total * len(self._seeds),
-            completed=done + step,
-            description=f"energy {view.evaluation.value:.5g}",
-        )
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+    require(1 <= threads <= most, "--threads", threads, f"from 1 to {most}, as many as there are")
+    set_threads(threads)
 
 
 if __name__ == "__main__":

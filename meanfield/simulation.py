@@ -207,7 +207,7 @@ def simulate_replicas(
     grid = Grid(float(scheme.step), until)
     ends = {0, grid.total}
     frame_steps = sorted(schedule(frames).steps(grid) | ends)
-    axes = rehearse(first, scheme, grid, observe, observe_when)
+    axes, _ = rehearse(first, scheme, grid, observe, observe_when)
     plan = Plan(
         grid,
         frame_steps,
@@ -350,8 +350,8 @@ def rehearse(
     grid: Grid,
     observe: Sequence[Observable],
     observe_when: When,
-) -> dict[str, tuple[list[int], list[Observable]]]:
-    """Meet every error that can be met before the first step; return the time axes."""
+) -> tuple[dict[str, tuple[list[int], list[Observable]]], set[str]]:
+    """Meet every error that can be met before the first step; return time axes and series."""
     axes = _axes(observe, schedule(observe_when), grid)
     scheme.check(problem.flow)
     view = View(problem.start, problem.flow, problem.start, problem.evaluation, scheme)
@@ -367,7 +367,7 @@ def rehearse(
             require(not axis, "observe", name, "a name that is not like one of an axis")
             shape = np.shape(value)
             require(shape in numbers, f"observe.{name}", shape, f"one number, or {numbers[1]}")
-    return axes
+    return axes, names
 
 
 def _layout(flow: Flow) -> Layout:

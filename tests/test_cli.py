@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -70,6 +71,68 @@ def test_run_show_plot(experiment, call):
     code, _, _ = call("plot", "small.h5", "risk", "l2")
     assert code == 0
     assert Path("small.png").is_file()
+
+
+VARIANTS = """
+[variants.short]
+run = { until = 0.5 }
+[variants.long]
+[reduced]
+ensemble = { count = 3 }
+[[claims]]
+says = "longer is lower"
+series = "energy"
+of = "long"
+minus = { of = "short" }
+below = 0.0
+"""
+
+
+def test_variants_run_one_after_the_other(experiment, call):
+    experiment.write_text(EXPERIMENT + VARIANTS)
+    code, out, err = call("run", experiment)
+    assert code == 0, err
+    assert "small: short" in out
+    with mf.open("small-short.h5") as short, mf.open("small-long.h5") as long:
+        assert (short.final.time, long.final.time) == (0.5, 1.0)
+    assert call("run", experiment, "--variant", "long", "-o", "mine.h5", "-q")[0] == 0
+    assert Path("mine.h5").is_file()
+    code, out, err = call("run", experiment, "--force", "--variant", "wide")
+    assert (code, out) == (2, "")
+    assert "unknown variant 'wide'" in err
+    code, out, _ = call("check", experiment)
+    assert "# variant short" in out
+    code, out, _ = call("check", experiment, "--variant", "short")
+    assert "until = 0.5" in out
+    assert "until = 1.0" not in out
+
+
+def test_no_variant_is_run_if_one_cannot_be_written(experiment, call):
+    experiment.write_text(EXPERIMENT + VARIANTS)
+    Path("small-long.h5").write_text("mine")
+    code, _, err = call("run", experiment)
+    assert code == 2
+    assert "small-long.h5 exists already" in err
+    assert not Path("small-short.h5").exists()
+
+
+def test_reproduce(experiment, call, tmp_path):
+    experiment.write_text(EXPERIMENT + VARIANTS)
+    code, out, err = call("reproduce", experiment, "-q", "--json", "numbers.json")
+    assert code == 0, err
+    assert "yes  longer is lower: energy of long - energy of short = -" in out
+    (found,) = json.loads(Path("numbers.json").read_text())["small"]
+    assert found["holds"] is True
+    assert found["number"] < 0
+    assert not list(tmp_path.glob("*.h5"))
+    Path("runs").mkdir()
+    assert call("reproduce", experiment, "--reduced", "-q", "-o", "runs")[0] == 0
+    with mf.open("runs/small-long.h5") as run:
+        assert len(run.final) == 3
+    experiment.write_text((EXPERIMENT + VARIANTS).replace("below", "above"))
+    code, out, _ = call("reproduce", experiment, "-q")
+    assert code == 1
+    assert "NO   longer is lower" in out
 
 
 def test_quiet_says_nothing(experiment, call):

@@ -1,7 +1,9 @@
 """Experiments as files: read, check, override, write back, run."""
 
 from meanfield.config.experiment import Experiment
+from meanfield.config.files import ExperimentFile
 from meanfield.config.shipped import find, shipped
+from meanfield.config.study import Study
 from meanfield.config.tables import Mistakes
 
-__all__ = ["Experiment", "Mistakes", "find", "shipped"]
+__all__ = ["Experiment", "ExperimentFile", "Mistakes", "Study", "find", "shipped"]

@@ -7,17 +7,16 @@ Sections: ``[network]``, ``[data]`` (with ``[data.target]``), ``[energy]``, ``[e
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
+from meanfield.config.files import ExperimentFile
 from meanfield.config.sections import Sections
 from meanfield.config.tables import Problems, Table
 from meanfield.ensemble import Ensemble
-from meanfield.errors import FileProblem, require
 from meanfield.networks import TwoLayer
 from meanfield.observables import Observable
 from meanfield.schedules import Grid, schedule
@@ -41,6 +40,12 @@ class Experiment:
     source : str, optional
         What to call the experiment in messages.
 
+    Attributes
+    ----------
+    scheme : Scheme
+    series : set of str
+        Names of what a run observes; known after `check`.
+
     Raises
     ------
     Mistakes
@@ -58,11 +63,18 @@ class Experiment:
         self._sections = Sections.check(tables, Path(base), source)
         self.title = self._sections.run.title or title
         self.scheme: Scheme = self._sections.scheme.build()
+        self.series: set[str] = set()
         self._first: Problem | None = None
         self._built: tuple[int, TwoLayer, Any] | None = None
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Experiment:
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        overrides: Sequence[str] = (),
+        variant: str = "",
+        reduced: bool = False,
+    ) -> Experiment:
         """Read a TOML file.
 
         Parameters
@@ -70,31 +82,45 @@ class Experiment:
         path : path
         overrides : sequence of str
             ``section.key=value`` with a TOML value; a value that is not TOML is taken as text.
+        variant : str
+            Which experiment, if the file has variants.
+        reduced : bool
+            At the small size that the file gives.
 
         Raises
         ------
         FileProblem
             If the file is missing or not TOML.
+        UnknownName
+            If it has no such variant.
         Mistakes
             If it says something that cannot be.
         """
-        file = Path(path)
-        try:
-            tables = tomllib.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise FileProblem(f"{file}: no such file") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise FileProblem(f"{file} cannot be read: {error}") from None
-        except tomllib.TOMLDecodeError as error:
-            raise FileProblem(f"{file} is not valid TOML: {error}") from None
-        for override in overrides:
-            _override(tables, override)
-        return cls(tables, file.parent, file.stem, str(file))
+        file = ExperimentFile.read(path)
+        return cls.of(file, variant, reduced, overrides)
+
+    @classmethod
+    def of(
+        cls,
+        file: ExperimentFile,
+        variant: str = "",
+        reduced: bool = False,
+        overrides: Sequence[str] = (),
+    ) -> Experiment:
+        """The experiment of a file that was read; see `load`."""
+        tables = file.tables(variant, reduced, overrides)
+        source = f"{file.path} ({variant})" if variant else str(file.path)
+        return cls(tables, file.path.parent, file.path.stem, source)
 
     @property
     def seeds(self) -> list[int]:
         """One replica is run for each."""
         return self._sections.run.all_seeds
+
+    @property
+    def has_baseline(self) -> bool:
+        """Whether a classical method is fitted on the same data."""
+        return bool(self._sections.run.baseline)
 
     @property
     def until(self) -> float:
@@ -144,11 +170,12 @@ class Experiment:
         self._first = self.problem(self.seeds[0])
         grid, section = Grid(float(self.scheme.step), self.until), self._sections.run
         problems = Problems(self._source)
-        problems.attempt(
+        rehearsed = problems.attempt(
             *("run", rehearse, self._first, self.scheme, grid),
             *(self.observers(), section.observe_when),
         )
         problems.finish()
+        _, self.series = rehearsed
         if self._sections.run.baseline:
             self._sections.run.check_baseline(self._first.flow)
 
@@ -244,18 +271,3 @@ class Experiment:
         problems.finish()
         self._built = seed, network, data
         return network, data
-
-
-def _override(tables: Table, text: str) -> None:
-    key, equals, value = text.partition("=")
-    path = [part.strip() for part in key.split(".")]
-    usable = bool(equals) and len(path) >= 2 and all(path)
-    require(usable, "--set", text, "section.key=value, as in ensemble.count=2000")
-    table = tables
-    for part in path[:-1]:
-        table = table.setdefault(part, {})
-        require(isinstance(table, dict), "--set", text, f"a table at {part!r}, which holds a value")
-    try:
-        table[path[-1]] = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        table[path[-1]] = value.strip()

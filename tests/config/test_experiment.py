@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import meanfield as mf
-from meanfield.config import Experiment, Mistakes, find, shipped
+from meanfield.config import Experiment, ExperimentFile, Mistakes, find, shipped
 from meanfield.errors import UnknownName
 from tests.conftest import size
 
@@ -44,19 +44,26 @@ def test_the_same_as_python():
     assert (run["energy"].values == ours["energy"].values).all()
 
 
-@pytest.mark.parametrize("name", shipped())
-def test_shipped_experiments_resolve_to_themselves(name):
-    first = Experiment.load(find(name))
+EVERY = [
+    (name, variant)
+    for name, path in shipped().items()
+    for variant in ExperimentFile.read(path).variants or [""]
+]
+
+
+@pytest.mark.parametrize(("name", "variant"), EVERY)
+def test_shipped_experiments_resolve_to_themselves(name, variant):
+    first = Experiment.load(find(name), variant=variant)
     text = first.to_toml()
     second = Experiment(tomllib.loads(text), title=first.title)
     assert second.to_toml() == text
 
 
-@pytest.mark.parametrize("name", shipped())
-def test_shipped_experiments_run(name):
+@pytest.mark.parametrize(("name", "variant"), EVERY)
+def test_shipped_experiments_run(name, variant):
     small = ["run.until=1.0", "scheme.step=0.25"]
     small += [f"ensemble.count={size(20, 4)}"]
-    experiment = Experiment.load(find(name), small)
+    experiment = Experiment.load(find(name), small, variant)
     tables = experiment.resolved()
     tables["run"].update(seeds=[3, 4], frames=[0.5], observe_when=[0.5], baseline="")
     if "samples" in tables["data"] or tables["data"]["kind"] == "bundled":

@@ -1,0 +1,134 @@
+"""A study: all experiments of one file, run together, and its claims held against the runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from meanfield.config.claims import Claim, Verdict
+from meanfield.config.experiment import Experiment
+from meanfield.config.files import ExperimentFile
+from meanfield.config.tables import Problems
+from meanfield.errors import UnknownName
+from meanfield.simulation import Progress
+from meanfield.storage import Run
+
+# What every run knows besides its series.
+ENTRIES = ("elapsed", "compiling", "steps_per_second")
+
+
+class Study:
+    """The experiments of one file, and the numbers that they must reproduce.
+
+    Attributes
+    ----------
+    name : str
+        Of the file.
+    experiments : dict of str to Experiment
+        By variant; a file without variants has one, of the name "".
+    claims : list of Claim
+    """
+
+    def __init__(self, file: ExperimentFile, reduced: bool, overrides: Sequence[str] = ()) -> None:
+        self.name = file.path.stem
+        self.experiments = {
+            variant: Experiment.of(file, variant, reduced, overrides)
+            for variant in file.variants or [""]
+        }
+        self._problems = Problems(str(file.path))
+        found = [
+            Claim.check(table, f"claims[{number}]", self._problems, reduced)
+            for number, table in enumerate(file.claims)
+        ]
+        self.claims = [claim for claim in found if claim is not None]
+        for claim in self.claims:
+            for quantity in claim.quantities():
+                if quantity.of not in self.experiments:
+                    self._problems.add(
+                        str(UnknownName("variant", quantity.of, self.experiments))
+                        if quantity.of
+                        else f"claims: {claim} needs of, a variant"
+                    )
+        self._problems.finish()
+
+    @classmethod
+    def load(
+        cls, path: str | os.PathLike[str], overrides: Sequence[str] = (), reduced: bool = False
+    ) -> Study:
+        """Read a TOML file.
+
+        Parameters
+        ----------
+        path : path
+        overrides : sequence of str
+            ``section.key=value``, of every variant.
+        reduced : bool
+            At the small size that the file gives.
+
+        Raises
+        ------
+        FileProblem, Mistakes
+            As `Experiment.load`.
+        """
+        return cls(ExperimentFile.read(path), reduced, overrides)
+
+    def check(self) -> None:
+        """Meet every mistake that can be met before the first step of the first run."""
+        for experiment in self.experiments.values():
+            experiment.check()
+        for claim in self.claims:
+            self._keys(claim)
+            for quantity in claim.quantities():
+                experiment = self.experiments[quantity.of]
+                known = {*experiment.series, *ENTRIES}
+                scored = experiment.has_baseline and quantity.series.startswith("baseline_")
+                if quantity.series not in known and not scored:
+                    self._problems.add(f"claims: {UnknownName('series', quantity.series, known)}")
+        self._problems.finish()
+
+    def run(
+        self,
+        out: Callable[[str], Path | None] = lambda variant: None,
+        *,
+        force: bool = False,
+        progress: Progress | None = None,
+    ) -> dict[str, Run]:
+        """Run every variant, one after the other.
+
+        Parameters
+        ----------
+        out : callable
+            The HDF5 file of a variant; None: its run stays in memory.
+        force : bool
+            Replace existing files.
+        progress : callable, optional
+            As for `Experiment.run`.
+        """
+        self.check()
+        return {
+            variant: experiment.run(out(variant), force=force, progress=progress)
+            for variant, experiment in self.experiments.items()
+        }
+
+    def judge(self, runs: Mapping[str, Run]) -> list[Verdict]:
+        """Hold the claims against runs of all variants."""
+        return [claim.judge(runs, self._keys(claim)) for claim in self.claims]
+
+    def _keys(self, claim: Claim) -> dict[str, float]:
+        if not claim.against:
+            return {}
+        keys = {}
+        for quantity in claim.quantities():
+            found: Any = self.experiments[quantity.of].resolved()
+            for part in claim.against.split("."):
+                found = found.get(part) if isinstance(found, Mapping) else None
+            if isinstance(found, bool) or not isinstance(found, (int, float)) or found <= 0:
+                self._problems.add(
+                    f"claims: against = {claim.against!r} is {found!r} in {quantity.of}: "
+                    "expected a key with a number > 0"
+                )
+                self._problems.finish()
+            keys[quantity.of] = float(found)
+        return keys
