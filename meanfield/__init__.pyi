@@ -30,6 +30,7 @@ from .errors import Unsupported as Unsupported
 from .flows import BirthDeath as BirthDeath
 from .flows import Blob as Blob
 from .flows import BuresWasserstein as BuresWasserstein
+from .flows import Conic as Conic
 from .flows import FisherRao as FisherRao
 from .flows import Flow as Flow
 from .flows import HeavyBall as HeavyBall
