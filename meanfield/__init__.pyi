@@ -46,6 +46,7 @@ from .functionals import L1 as L1
 from .functionals import L2 as L2
 from .functionals import MMD as MMD
 from .functionals import TV as TV
+from .functionals import CloudEntropy as CloudEntropy
 from .functionals import Entropy as Entropy
 from .functionals import Evaluation as Evaluation
 from .functionals import FiniteRank as FiniteRank
@@ -83,6 +84,7 @@ from .networks import TwoLayer as TwoLayer
 from .observables import W2 as W2
 from .observables import Accuracy as Accuracy
 from .observables import Balance as Balance
+from .observables import Certificate as Certificate
 from .observables import DeadNeurons as DeadNeurons
 from .observables import Dissipation as Dissipation
 from .observables import EffectiveNeurons as EffectiveNeurons
