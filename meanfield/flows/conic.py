@@ -54,6 +54,7 @@ class Conic(Reacting):
         beta: float = 4.0,
     ) -> None:
         super().__init__(energy, mobility, constraint, alpha, beta, balanced=False)
+        self.refuse_temperature("langevin")
         given = self.mobility.get("a", 0.0)
         require(given == 0, "mobility.a", given, "0, as the signs of particles stay")
 

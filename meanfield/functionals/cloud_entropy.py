@@ -32,7 +32,7 @@ class CloudEntropy(Functional):
         Sizes c_i > 0; default: 1/N each. A common factor of all changes a constant.
     """
 
-    name = "entropy"
+    name = "cloud-entropy"
 
     def __init__(self, cells: Sequence[float] = ()) -> None:
         self.cells = np.asarray(cells, dtype=float)
