@@ -28,9 +28,9 @@ class Conic(Reacting):
 
     The default speeds (α, β) = (1, 4) are those of the cone: with r = √m, and the metric
     dr² + r² dθ², the gradient flow of (r_i, θ_i) ↦ F(Σ r_i² δ_{θ_i}) is r' = -2rF', θ' = -∇F', and
-    (r²)' = -4r²F'. Speeds α and β are those of the metric (4/β) dr² + (1/α) r² dθ². Neurons
-    a s(<w, x>) of degree 1 in w, balanced to |a| = |w|, move with (1, 2), where m = |a||w|. Masses
-    are multiplied, m ← m e^{-hβF'}: the mirror retraction of the paper.
+    (r²)' = -4r²F'. Speeds α and β are those of the metric (4/β) dr² + (1/α) r² dθ²; the paper
+    calls β/4 alpha, and α beta. Neurons a s(<w, x>) of degree 1 in w, balanced to |a| = |w|, move
+    with (1, 2), where m = |a||w|. Steps multiply masses, m ← m e^{-hβF'}: the mirror retraction.
 
     Parameters
     ----------

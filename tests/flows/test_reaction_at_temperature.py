@@ -162,9 +162,8 @@ def test_gaussian_laws_as_particles_and_bandwidth_are_refined():
     errors = []
     for level in range(size(3, 2)):
         flow = WassersteinFisherRao(energy, beta=kappa, bandwidth=0.4 / 2**level)
-        end = ending(
-            flow, grid(size(60, 30) * 2**level + 1, 1.0, 0.4, size(9.0, 6.0)), mf.RK4(0.05), until
-        )
+        start = grid(size(60, 30) * 2**level + 1, 1.0, 0.4, reach=size(9.0, 6.0))
+        end = ending(flow, start, mf.RK4(0.05), until)
         errors.append(np.abs(np.array(moments(end)) - exact).max())
     assert np.all(np.abs(np.log2(errors[:-1]) - np.log2(errors[1:]) - 4) < 0.6)
     assert errors[-1] < size(3e-4, 1e-2)

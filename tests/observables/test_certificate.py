@@ -62,6 +62,8 @@ def test_probes_see_what_particles_do_not():
     least, _ = look(flow, here)
     assert least == pytest.approx(PRICE - 0.5 * TOP, abs=1e-3)
     assert look(flow, here, law={"kind": "sphere", "scale": {"a": 0.0}})[0] == 0.0
+    positive = {"kind": "sphere", "scale": {"a": 0.0}, "mean": {"a": 1.0}}
+    assert look(flow, here, law=positive)[0] == pytest.approx(least, abs=1e-3)
 
 
 def test_with_the_mass_kept_it_bounds_the_excess():
