@@ -44,7 +44,7 @@ class BirthDeath(Reacting):
     References
     ----------
     G. Rotskoff, S. Jelassi, J. Bruna, E. Vanden-Eijnden, ICML 2019, algorithm 1; Y. Lu, J. Lu,
-    J. Nolen, Accelerating Langevin sampling with birth-death, 2019, section 5 (with noise).
+    J. Nolen, Accelerating Langevin sampling with birth-death, 2019 (with noise).
     """
 
     usual = ("lie", "lie")

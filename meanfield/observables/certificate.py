@@ -48,7 +48,7 @@ class Certificate(Observable):
 
     References
     ----------
-    L. Chizat, F. Bach, NeurIPS 2018, proposition 3.1 (the condition); L. Chizat, Mathematical
+    L. Chizat, F. Bach, NeurIPS 2018 (the condition); L. Chizat, Mathematical
     Programming 2022.
     """
 
