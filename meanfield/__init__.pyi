@@ -31,6 +31,7 @@ from .errors import Unsupported as Unsupported
 from .flows import BirthDeath as BirthDeath
 from .flows import Blob as Blob
 from .flows import BuresWasserstein as BuresWasserstein
+from .flows import Conic as Conic
 from .flows import FisherRao as FisherRao
 from .flows import Flow as Flow
 from .flows import HeavyBall as HeavyBall
@@ -46,6 +47,7 @@ from .functionals import L1 as L1
 from .functionals import L2 as L2
 from .functionals import MMD as MMD
 from .functionals import TV as TV
+from .functionals import CloudEntropy as CloudEntropy
 from .functionals import Entropy as Entropy
 from .functionals import Evaluation as Evaluation
 from .functionals import FiniteRank as FiniteRank
@@ -83,6 +85,7 @@ from .networks import TwoLayer as TwoLayer
 from .observables import W2 as W2
 from .observables import Accuracy as Accuracy
 from .observables import Balance as Balance
+from .observables import Certificate as Certificate
 from .observables import DeadNeurons as DeadNeurons
 from .observables import Dissipation as Dissipation
 from .observables import EffectiveNeurons as EffectiveNeurons

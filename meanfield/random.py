@@ -32,6 +32,7 @@ class Stream(IntEnum):
     SAMPLING = 10
     CURVATURE = 11
     NOISE_INJECTION = 12
+    PROBES = 13
 
 
 def check_seed(seed: int, key: str = "seed") -> None:

@@ -306,6 +306,18 @@ def test_c17_masses(network, problem):
     fall = alpha * neurons.mass @ (here.gradient**2).sum(axis=1) + beta * neurons.mass @ away**2
     assert (here.value - risk.value(there)) / h == pytest.approx(fall, rel=1e-4)
     assert flow.dissipation(neurons, here) == pytest.approx(fall)
+    warm = risk + 0.3 * mf.Entropy()
+    still = mf.FisherRao(warm, beta=beta)
+    found = still.driving.first_variation(neurons)
+    assert found == pytest.approx(here.variation + 0.3 * (np.log(neurons.mass * N) + 1))
+    jumping = mf.BirthDeath(warm, alpha=alpha, beta=beta, bandwidth=0.5)
+    assert jumping.noise(neurons.layout) == pytest.approx(np.sqrt(2 * alpha * 0.3))
+    theta = neurons.position
+    far = ((theta[:, None] - theta) ** 2).sum(axis=2)
+    smooth = np.exp(-0.5 * far / 0.25) @ neurons.mass / (2 * np.pi * 0.25) ** (D / 2 + 1)
+    pressure = here.variation + 0.3 * np.log(smooth)
+    rate = jumping.reaction(neurons, here)
+    assert rate == pytest.approx(-beta * (pressure - neurons.mass @ pressure))
 
 
 def test_p1_mei_montanari_nguyen(network, problem):

@@ -1,6 +1,7 @@
 """Activations: one small class each, with its Gaussian averages where mathematics has them."""
 
 from meanfield.activations.base import Activation, activations, make
+from meanfield.activations.dirichlet import Dirichlet
 from meanfield.activations.exponential import Bump, Exp
 from meanfield.activations.piecewise import Abs, LeakyReLU, Ramp, ReLU, Step
 from meanfield.activations.polynomial import Hermite, Linear, Monomial, Quadratic
@@ -16,6 +17,7 @@ __all__ = [
     "AveragedRamp",
     "Bump",
     "Cos",
+    "Dirichlet",
     "Erf",
     "Exp",
     "Hermite",

@@ -12,6 +12,7 @@ from meanfield.data.laws import (
     laws,
 )
 from meanfield.data.sources import Arrays, Bundled, FileData, Source, TwoGaussians, sources
+from meanfield.data.spikes import Spikes
 from meanfield.data.targets import (
     Function,
     Labels,
@@ -38,6 +39,7 @@ __all__ = [
     "SingleIndex",
     "Source",
     "Sphere",
+    "Spikes",
     "Stream",
     "Target",
     "Teacher",

@@ -4,6 +4,7 @@ from meanfield.flows.base import Flow, Moves, flows
 from meanfield.flows.birth_death import BirthDeath
 from meanfield.flows.blob import Blob
 from meanfield.flows.bures_wasserstein import BuresWasserstein
+from meanfield.flows.conic import Conic
 from meanfield.flows.cooling import coolings
 from meanfield.flows.fisher_rao import FisherRao, WassersteinFisherRao
 from meanfield.flows.kinetic import HeavyBall, Kinetic, Nesterov
@@ -17,6 +18,7 @@ __all__ = [
     "BirthDeath",
     "Blob",
     "BuresWasserstein",
+    "Conic",
     "FisherRao",
     "Flow",
     "HeavyBall",

@@ -13,7 +13,7 @@ import numpy as np
 from meanfield import random
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble, Layout, Motion
-from meanfield.errors import InvalidInput, require_nonnegative
+from meanfield.errors import InvalidInput, Unsupported, require_nonnegative
 from meanfield.flows.manifolds import Manifold, manifolds
 from meanfield.functionals import Entropy, Evaluation, Functional, Sum
 from meanfield.kernels import reductions
@@ -74,6 +74,14 @@ class Flow(ABC):
         self.driving: Functional = Sum(smooth)
         self.temperature = sum(c for c, term in energy.terms() if isinstance(term, Entropy))
         require_nonnegative("temperature", self.temperature)
+
+    def refuse_temperature(self, instead: str) -> None:
+        """Raise `Unsupported` if the energy has an entropy; name the flow that has noise for it."""
+        if self.temperature > 0:
+            raise Unsupported(
+                f"the flow {self.kind!r} has no noise for the temperature {self.temperature:g}: "
+                f"use the flow {instead!r}, or temperature 0"
+            )
 
     @property
     def moves(self) -> frozenset[Moves]:

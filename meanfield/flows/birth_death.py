@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from meanfield import random
 from meanfield.arrays import Array
-from meanfield.ensemble import Ensemble, Motion
+from meanfield.ensemble import Ensemble, Layout, Motion
 from meanfield.errors import Unsupported
 from meanfield.flows.base import Moves, flows
 from meanfield.flows.fisher_rao import Reacting
-from meanfield.functionals import Evaluation, Functional
+from meanfield.functionals import Evaluation, Functional, RegularisedEntropy
 
 
 @flows.register("birth-death")
@@ -26,14 +27,24 @@ class BirthDeath(Reacting):
     Monte Carlo rate. A particle that was doubled stays where it is, and the copy takes the row of
     one that died.
 
+    With a temperature τ, the weight of `Entropy`, particles move by Langevin dynamics,
+    dθ_i = -αM∇F' dt + √(2ατM) dW, and Λ_i is the excess of F' + τ log(K * ρ) over its mean, with
+    the Gaussian density K of standard deviation h in every column: births and deaths know the
+    density where the law is smoothed over h, noise knows it exactly. The fixed point is the Gibbs
+    measure as h → 0; between wells that no particle can climb out of, mass is passed all the same.
+
     Parameters
     ----------
     energy, mobility, constraint, alpha, beta
         As for `WassersteinFisherRao`.
+    bandwidth : float
+        h, in units of the positions; it matters with a temperature only. None is right for all
+        problems: it wants several particles within h, and a law that is smooth over h.
 
     References
     ----------
-    G. Rotskoff, S. Jelassi, J. Bruna, E. Vanden-Eijnden, ICML 2019, algorithm 1.
+    G. Rotskoff, S. Jelassi, J. Bruna, E. Vanden-Eijnden, ICML 2019, algorithm 1; Y. Lu, J. Lu,
+    J. Nolen, Accelerating Langevin sampling with birth-death, 2019 (with noise).
     """
 
     usual = ("lie", "lie")
@@ -45,13 +56,21 @@ class BirthDeath(Reacting):
         constraint: Mapping[str, Any] | None = None,
         alpha: float = 1.0,
         beta: float = 1.0,
+        bandwidth: float = 0.1,
     ) -> None:
         super().__init__(energy, mobility, constraint, alpha, beta)
+        self.smoothed = RegularisedEntropy(bandwidth)
 
     @property
     def moves(self) -> frozenset[Moves]:
-        moves = {Moves.TRANSPORT: self.alpha, Moves.JUMPS: self.beta}
+        noise = self.alpha * self.temperature
+        moves = {Moves.TRANSPORT: self.alpha, Moves.NOISE: noise, Moves.JUMPS: self.beta}
         return frozenset(move for move, speed in moves.items() if speed)
+
+    def noise(self, layout: Layout, time: float = 0.0) -> Array | None:
+        if self.alpha * self.temperature == 0:
+            return None
+        return np.sqrt(2.0 * self.alpha * self.temperature * self.speeds(layout))
 
     def prepare(self, ensemble: Ensemble, seed: int) -> Ensemble:
         even = bool(np.ptp(ensemble.mass) <= 1e-12 * ensemble.mass.max())
@@ -64,6 +83,14 @@ class BirthDeath(Reacting):
 
     def motion(self, ensemble: Ensemble, evaluation: Evaluation) -> Motion:
         return Motion(self.velocity(ensemble, evaluation))
+
+    def reaction(self, ensemble: Ensemble, evaluation: Evaluation) -> Array:
+        """``-β Λ_i``, (N,)."""
+        if self.temperature:
+            logs = self.smoothed.log_density(ensemble)
+            variation = evaluation.variation + self.temperature * logs
+            evaluation = replace(evaluation, variation=variation)
+        return super().reaction(ensemble, evaluation)
 
     def settle(self, ensemble: Ensemble) -> Ensemble:
         return super(Reacting, self).settle(ensemble)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from meanfield.flows.base import Flow, flows
-from meanfield.functionals import Entropy, Functional, Sum
-from meanfield.functionals.regularised_entropy import RegularisedEntropy
+from meanfield.functionals import Functional, RegularisedEntropy
+from meanfield.functionals.entropy import with_entropy
 
 
 @flows.register("blob")
@@ -40,6 +40,4 @@ class Blob(Flow):
         constraint: Mapping[str, Any] | None = None,
         bandwidth: float = 0.1,
     ) -> None:
-        smoothed = RegularisedEntropy(bandwidth)
-        terms = [(c, smoothed if isinstance(t, Entropy) else t) for c, t in energy.terms()]
-        super().__init__(Sum(terms), mobility, constraint)
+        super().__init__(with_entropy(energy, RegularisedEntropy(bandwidth)), mobility, constraint)

@@ -4,26 +4,31 @@ Masses grow where F' is below its mean and shrink where it is above,
 
     (log m_i)' = -β (F'(θ_i) - Σ_j m_j F'(θ_j)),
 
-which keeps their sum; unbalanced flows leave the mean out.
+which keeps their sum; unbalanced flows leave the mean out. Without noise, a temperature needs an
+entropy that particles have: of their masses on the points where they stay, or of the measure
+smoothed over a bandwidth where they move.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble, Motion
-from meanfield.errors import Unsupported, require_nonnegative
+from meanfield.errors import require_nonnegative
 from meanfield.flows.base import Flow, Moves, flows
-from meanfield.functionals import Evaluation, Functional
+from meanfield.functionals import CloudEntropy, Evaluation, Functional, RegularisedEntropy
+from meanfield.functionals.entropy import with_entropy
 from meanfield.kernels import reductions
 
 
 class Reacting(Flow):
     """A flow whose masses change at the rate β; see the module.
+
+    What becomes of an `Entropy` in the energy, a subclass decides.
 
     Parameters
     ----------
@@ -50,11 +55,6 @@ class Reacting(Flow):
         require_nonnegative("alpha", alpha)
         require_nonnegative("beta", beta)
         self.alpha, self.beta, self.balanced = float(alpha), float(beta), bool(balanced)
-        if self.temperature > 0:
-            raise Unsupported(
-                f"the flow {self.kind!r} has no noise for the temperature {self.temperature:g}: "
-                "use the flow 'langevin', or temperature 0"
-            )
 
     @property
     def moves(self) -> frozenset[Moves]:
@@ -106,7 +106,9 @@ class FisherRao(Reacting):
     """Fisher–Rao flow: particles stay, masses m_i grow at the rate β(mean F' - F'_i).
 
     On a linear functional it is the replicator equation, m_i(t) ∝ m_i(0) e^{-βtV_i}, which every
-    scheme follows exactly: a step multiplies masses by e^{-βhF'_i} (multiplicative weights).
+    scheme follows exactly: a step multiplies masses by e^{-βhF'_i} (multiplicative weights). With
+    a temperature, log m_i moves on a line to that of the Gibbs measure: with κ = e^{-βτt},
+    m_i(t) ∝ m_i(0)^κ (cells_i e^{-V_i/τ})^{1-κ}.
 
     Parameters
     ----------
@@ -115,14 +117,26 @@ class FisherRao(Reacting):
         Speed.
     balanced : bool
         Keep the total mass; else (log m_i)' = -βF'_i.
+    cells : (N,) sequence, optional
+        Sizes of the cells that the particles stand for, by default equal: with a temperature,
+        the entropy is `CloudEntropy`, Σ m_i log(m_i / cells_i).
 
     References
     ----------
     Y. Lu, J. Lu, J. Nolen, 2019; Y. Freund, R. Schapire, 1997 (multiplicative weights).
     """
 
-    def __init__(self, energy: Functional, beta: float = 1.0, balanced: bool = True) -> None:
-        super().__init__(energy, alpha=0.0, beta=beta, balanced=balanced)
+    usual = ("euler", "euler")
+
+    def __init__(
+        self,
+        energy: Functional,
+        beta: float = 1.0,
+        balanced: bool = True,
+        cells: Sequence[float] = (),
+    ) -> None:
+        relative = with_entropy(energy, CloudEntropy(cells))
+        super().__init__(relative, alpha=0.0, beta=beta, balanced=balanced)
 
 
 @flows.register("wasserstein-fisher-rao")
@@ -131,9 +145,36 @@ class WassersteinFisherRao(Reacting):
 
     ∂_t ρ = α ∇·(ρ M∇F') - β ρ (F' - ∫F' dρ), without the mean if unbalanced. Balanced neurons of
     a 2-homogeneous network move so, on the signed sphere, with (α, β) = (1, 2) and unbalanced.
+    With a temperature F has the entropy of the measure smoothed over a bandwidth, whose gradient
+    moves particles and whose variation moves masses: `RegularisedEntropy`, as in `Blob`. That too
+    is a gradient flow, without noise.
+
+    Parameters
+    ----------
+    energy, mobility, constraint, alpha, beta, balanced
+        See the module.
+    bandwidth : float
+        h of the smoothed entropy, in units of the positions; it matters with a temperature only.
+        None is right for all problems: the error is O(h⁴) where the law is smooth, and particles
+        further apart than h neither repel each other nor share mass.
 
     References
     ----------
     G. Rotskoff, S. Jelassi, J. Bruna, E. Vanden-Eijnden, 2019; L. Chizat, Mathematical
-    Programming 2022.
+    Programming 2022; J. A. Carrillo, K. Craig, F. S. Patacchini, Calc. Var. 58, 2019 (smoothing).
     """
+
+    usual = ("euler", "euler")
+
+    def __init__(
+        self,
+        energy: Functional,
+        mobility: Mapping[str, float] | None = None,
+        constraint: Mapping[str, Any] | None = None,
+        alpha: float = 1.0,
+        beta: float = 1.0,
+        balanced: bool = True,
+        bandwidth: float = 0.1,
+    ) -> None:
+        smoothed = with_entropy(energy, RegularisedEntropy(bandwidth))
+        super().__init__(smoothed, mobility, constraint, alpha, beta, balanced)

@@ -16,7 +16,7 @@ import numpy as np
 from meanfield import random
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble, Layout, Motion
-from meanfield.errors import Unsupported, require, require_nonnegative, require_positive
+from meanfield.errors import require, require_nonnegative, require_positive
 from meanfield.flows.base import Flow, Moves, flows
 from meanfield.flows.cooling import Cooling, coolings
 from meanfield.functionals import Evaluation, Functional
@@ -143,11 +143,7 @@ class Accelerated(SecondOrder):
 
     def __init__(self, energy: Functional, mobility: Mapping[str, float] | None = None) -> None:
         super().__init__(energy, mobility)
-        if self.temperature > 0:
-            raise Unsupported(
-                f"the flow {self.kind!r} has no noise for the temperature {self.temperature:g}: "
-                "use the flow 'kinetic', or temperature 0"
-            )
+        self.refuse_temperature("kinetic")
 
 
 @flows.register("heavy-ball")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from meanfield.errors import Unsupported
 from meanfield.flows.base import Flow, flows
 from meanfield.functionals import Functional
 
@@ -29,8 +28,4 @@ class Wasserstein(Flow):
         constraint: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(energy, mobility, constraint)
-        if self.temperature > 0:
-            raise Unsupported(
-                f"the flow 'wasserstein' has no noise for the temperature {self.temperature:g}: "
-                "use the flow 'langevin', or temperature 0"
-            )
+        self.refuse_temperature("langevin")

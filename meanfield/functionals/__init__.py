@@ -1,6 +1,7 @@
 """Functionals of a measure: what descends."""
 
 from meanfield.functionals.base import Evaluation, Functional, Sum
+from meanfield.functionals.cloud_entropy import CloudEntropy
 from meanfield.functionals.discrepancies import KSD, MMD
 from meanfield.functionals.entropy import Entropy
 from meanfield.functionals.gaussians import covariances, gaussian_particles
@@ -17,6 +18,7 @@ __all__ = [
     "L2",
     "MMD",
     "TV",
+    "CloudEntropy",
     "Entropy",
     "Evaluation",
     "FiniteRank",

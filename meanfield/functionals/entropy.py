@@ -9,7 +9,7 @@ from scipy.special import digamma, gammaln
 
 from meanfield.ensemble import Ensemble
 from meanfield.errors import Unsupported, require_count
-from meanfield.functionals.base import Evaluation, Functional
+from meanfield.functionals.base import Evaluation, Functional, Sum
 
 
 class Entropy(Functional):
@@ -61,3 +61,8 @@ class Entropy(Functional):
 
     def __repr__(self) -> str:
         return "Entropy"
+
+
+def with_entropy(energy: Functional, stand_in: Functional) -> Functional:
+    """The same energy with another functional in the place of `Entropy`."""
+    return Sum([(c, stand_in if isinstance(t, Entropy) else t) for c, t in energy.terms()])

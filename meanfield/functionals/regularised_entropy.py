@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
 from meanfield.errors import require_positive
 from meanfield.functionals.base import Evaluation, Functional
@@ -40,17 +41,25 @@ class RegularisedEntropy(Functional):
         self.bandwidth = float(bandwidth)
         self._kernel = RBF(self.bandwidth)
 
+    def log_density(self, ensemble: Ensemble) -> Array:
+        """log(K * ρ) at the particles, (N,)."""
+        density, _ = pairwise(self._kernel, ensemble.position, ensemble.mass)
+        return self._logs(ensemble, density)
+
     def evaluate(self, ensemble: Ensemble) -> Evaluation:
         position, mass = ensemble.position, ensemble.mass
-        # The constant of K cancels but in the logarithm, and would overflow in many dimensions.
         density, slope = pairwise(self._kernel, position, mass)
         seen = np.divide(mass, density, out=np.zeros_like(mass), where=mass > 0)
         share, pull = pairwise(self._kernel, position, seen)
-        log_constant = -0.5 * ensemble.dim * math.log(2.0 * math.pi * self.bandwidth**2)
-        logs = np.log(density) + density.dtype.type(log_constant)
+        logs = self._logs(ensemble, density)
         value = float(reductions.mean(logs, mass))
         gradient = slope / density[:, None] + pull
         return Evaluation(value, logs + share, gradient, {self.name: value})
+
+    def _logs(self, ensemble: Ensemble, density: Array) -> Array:
+        # The constant of K cancels but in the logarithm, and would overflow in many dimensions.
+        log_constant = -0.5 * ensemble.dim * math.log(2.0 * math.pi * self.bandwidth**2)
+        return np.log(density) + density.dtype.type(log_constant)
 
     def __repr__(self) -> str:
         return f"RegularisedEntropy({self.bandwidth:g})"

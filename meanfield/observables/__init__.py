@@ -1,6 +1,7 @@
 """Observables: what one looks at while an energy descends."""
 
 from meanfield.observables.base import Observable, Observe, View, observables
+from meanfield.observables.certificate import Certificate
 from meanfield.observables.energy import (
     Dissipation,
     Energy,
@@ -24,6 +25,7 @@ __all__ = [
     "W2",
     "Accuracy",
     "Balance",
+    "Certificate",
     "DeadNeurons",
     "Dissipation",
     "EffectiveNeurons",

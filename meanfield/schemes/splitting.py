@@ -1,4 +1,8 @@
-"""Splitting transport from what happens to masses: reaction, or births and deaths."""
+"""Splitting transport from what happens to masses: reaction, or births and deaths.
+
+Noise belongs to the transport, whose part is a step of Euler–Maruyama or of the stochastic Heun
+method.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from meanfield.schemes.base import Scheme, Step, schemes
 
 Part = Callable[[Flow, Ensemble, Evaluation], Motion]
 
-WITHOUT_NOISE = frozenset({Moves.TRANSPORT, Moves.REACTION, Moves.JUMPS})
+ALL_BUT_MOMENTUM = frozenset({Moves.TRANSPORT, Moves.NOISE, Moves.REACTION, Moves.JUMPS})
 
 
 @schemes.register("lie")
@@ -23,18 +27,18 @@ class Lie(Scheme):
     H. Trotter, 1959; G. Rotskoff et al., ICML 2019, algorithm 1 (births and deaths).
     """
 
-    order, evaluations, stability = 1, 2, 2.0
-    serves = WITHOUT_NOISE
+    order, strong, weak, evaluations, stability = 1, 1.0, 1.0, 2, 2.0
+    serves = ALL_BUT_MOMENTUM
 
     def advance(
         self, flow: Flow, ensemble: Ensemble, here: Evaluation, length: float, seed: int
     ) -> Step:
-        moved = flow.settle(ensemble.moved(_transport(flow, ensemble, here), length))
+        moved = _step(flow, ensemble, _transport(flow, ensemble, here), length, seed)
         there = flow.driving.evaluate(moved)
         if isinstance(flow, BirthDeath):
             found = _jumped(flow, moved, there, length, seed, ensemble.step)
         else:
-            found = flow.settle(moved.moved(_reaction(flow, moved, there), length))
+            found = _step(flow, moved, _reaction(flow, moved, there), length)
         return Step(found.having(time=ensemble.time + length))
 
 
@@ -50,17 +54,18 @@ class Strang(Scheme):
     G. Strang, SIAM Journal on Numerical Analysis 1968.
     """
 
-    order, evaluations, stability = 2, 6, 2.0
-    serves = WITHOUT_NOISE
+    order, strong, weak, evaluations, stability = 2, 1.0, 2.0, 6, 2.0
+    serves = ALL_BUT_MOMENTUM
 
     def advance(
         self, flow: Flow, ensemble: Ensemble, here: Evaluation, length: float, seed: int
     ) -> Step:
-        half, step = 0.5 * length, 2 * ensemble.step
-        state = self._react(flow, ensemble, here, half, seed, step)
-        state = _heun(_transport, flow, state, flow.driving.evaluate(state), length)
+        half, step, time = 0.5 * length, 2 * ensemble.step, ensemble.time
+        state = self._react(flow, ensemble, here, half, seed, step).having(time=time)
+        here = flow.driving.evaluate(state)
+        state = _heun(_transport, flow, state, here, length, seed).having(time=time + half)
         state = self._react(flow, state, flow.driving.evaluate(state), half, seed, step + 1)
-        return Step(state.having(time=ensemble.time + length))
+        return Step(state.having(time=time + length))
 
     @staticmethod
     def _react(
@@ -79,11 +84,28 @@ def _reaction(flow: Flow, ensemble: Ensemble, here: Evaluation) -> Motion:
     return Motion(log_mass=flow.motion(ensemble, here).log_mass)
 
 
-def _heun(part: Part, flow: Flow, ensemble: Ensemble, here: Evaluation, length: float) -> Ensemble:
+def _heun(
+    part: Part,
+    flow: Flow,
+    ensemble: Ensemble,
+    here: Evaluation,
+    length: float,
+    seed: int | None = None,
+) -> Ensemble:
     slope = part(flow, ensemble, here)
-    stage = flow.settle(ensemble.moved(slope, length))
+    stage = _step(flow, ensemble, slope, length, seed)
     other = part(flow, stage, flow.driving.evaluate(stage))
-    return flow.settle(ensemble.moved(0.5 * (slope + other), length))
+    return _step(flow, ensemble, 0.5 * (slope + other), length, seed)
+
+
+def _step(
+    flow: Flow, ensemble: Ensemble, motion: Motion, length: float, seed: int | None = None
+) -> Ensemble:
+    """Where a part of the motion leads; with a seed, the noise of the step is added."""
+    there = ensemble.moved(motion, length)
+    if seed is not None:
+        flow.stir(there, 1.0, length, seed, ensemble.step)
+    return flow.settle(there)
 
 
 def _jumped(

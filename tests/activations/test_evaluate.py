@@ -4,7 +4,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from meanfield.activations import AveragedRamp, SphereRamp, activations, make
+from meanfield.activations import AveragedRamp, Dirichlet, SphereRamp, activations, make
 from meanfield.errors import InvalidInput
 from tests.references import DEFINITIONS
 
@@ -14,7 +14,8 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 POINTS = np.array([-30.5, -4.3, -1.1, -0.3, -1e-6, 2e-9, 0.21, 0.9, 2.7, 6.1, 25.5])
-EVERY = [definition.activation for definition in DEFINITIONS] + [AveragedRamp(), SphereRamp(dim=5)]
+EVERY = [definition.activation for definition in DEFINITIONS]
+EVERY += [AveragedRamp(), SphereRamp(dim=5), Dirichlet()]
 
 
 def named(items):

@@ -33,7 +33,7 @@ def table(tmp_path):
 
 
 def test_the_registry_knows_them():
-    assert list(sources) == ["arrays", "bundled", "file", "two-gaussians"]
+    assert list(sources) == ["arrays", "bundled", "file", "spikes", "two-gaussians"]
     assert sources["file"] is FileData
 
 

@@ -174,6 +174,8 @@ FLOWS = [
     FisherRao(Washboard() + ATTRACTION, beta=1.5),
     WassersteinFisherRao(Washboard() + ATTRACTION, alpha=0.8, beta=1.5),
     WassersteinFisherRao(Washboard() + ATTRACTION, balanced=False),
+    FisherRao(Washboard() + ATTRACTION + 0.4 * Entropy(), beta=1.5),
+    WassersteinFisherRao(Washboard() + 0.4 * Entropy(), bandwidth=0.9),
 ]
 CASES = [
     (flow, name)
