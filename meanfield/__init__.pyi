@@ -2,6 +2,7 @@ import os
 
 from .activations import Activation as Activation
 from .config import Experiment as Experiment
+from .data import Clusters as Clusters
 from .data import FiniteData as FiniteData
 from .data import Function as Function
 from .data import Gaussian as Gaussian
@@ -83,11 +84,15 @@ from .observables import W2 as W2
 from .observables import Accuracy as Accuracy
 from .observables import Balance as Balance
 from .observables import DeadNeurons as DeadNeurons
+from .observables import Displacement as Displacement
 from .observables import Dissipation as Dissipation
 from .observables import EffectiveNeurons as EffectiveNeurons
 from .observables import Energy as Energy
+from .observables import ErrorRate as ErrorRate
 from .observables import FreeEnergy as FreeEnergy
 from .observables import KineticEnergy as KineticEnergy
+from .observables import Linearisation as Linearisation
+from .observables import Margin as Margin
 from .observables import Mass as Mass
 from .observables import Moments as Moments
 from .observables import Observable as Observable
