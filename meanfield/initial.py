@@ -48,6 +48,10 @@ class _Independent(Initial):
         Centre of each block's law, default 0.
     signs : sequence of str
         Blocks that are ±scale with probability ½ each instead (outer weights, often).
+    antisymmetric : bool
+        Whether the second half of the particles is the first with ``a`` reversed in sign: the
+        network starts as f = 0, whatever the scales are (Chizat, Oyallon and Bach 2019). `count`
+        is even then.
     dtype : {"float64", "float32"}
         Precision of the particles, and of the run that starts with them.
     """
@@ -56,10 +60,14 @@ class _Independent(Initial):
     scale: Mapping[str, float] = field(default_factory=dict)
     mean: Mapping[str, float] = field(default_factory=dict)
     signs: Sequence[str] = ()
+    antisymmetric: bool = False
     dtype: Precision = "float64"
 
     def __post_init__(self) -> None:
         require_count("count", self.count)
+        if self.antisymmetric:
+            even = self.count % 2 == 0
+            require(even, "count", self.count, "an even number, for an antisymmetric start")
         require_precision(self.dtype)
         for block, value in self.scale.items():
             require_nonnegative(f"scale.{block}", value)
@@ -81,6 +89,12 @@ class _Independent(Initial):
             position[:, columns] = np.sign(position[:, columns])
         position *= layout.spread(self.scale, default=1.0)
         position += layout.spread(self.mean, default=0.0)
+        if self.antisymmetric:
+            has = "a" in layout.blocks
+            require(has, "antisymmetric", True, "false, as there are no outer weights a to reverse")
+            half = self.count // 2
+            position[half:] = position[:half]
+            position[half:, layout.columns("a")] *= -1.0
         return Ensemble(position.astype(self.dtype, copy=False), layout=layout)
 
 

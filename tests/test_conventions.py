@@ -382,6 +382,50 @@ def test_p5_nitanda_wu_suzuki(network, problem):
     assert run.final.position == pytest.approx(theirs)
 
 
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+def test_p6_chizat_oyallon_bach(network, problem, loss):
+    x, y, neurons = problem
+    alpha, step = 5.0, 0.1
+    data = mf.FiniteData(x, np.sign(y))
+    risk = mf.Risk(network, data, loss)
+
+    def end(energy, start, mobility):
+        flow = mf.Wasserstein(energy, mobility)
+        return mf.simulate(flow, start, scheme=mf.RK4(step), until=10 * step).final
+
+    # R(α f)/α² of the neurons: α f is the output with α times the masses, and the first variation
+    # of ρ -> R(α ∫φ dρ)/α² is R′/α.
+    heavy = mf.Ensemble(neurons.position, alpha * neurons.mass, neurons.layout)
+    theirs = end((1 / alpha) * risk, heavy, {})
+    larger = np.array([alpha] + [1.0] * (D + 1))
+    inner = {"w": 1 / alpha**2, "b": 1 / alpha**2}
+    ours = end(risk, neurons.at(larger * neurons.position), inner)
+    assert ours.position == pytest.approx(larger * theirs.position, abs=1e-12)
+    assert np.abs(ours.position - larger * neurons.position).max() > 1e-2
+    plain = end(risk, neurons.at(larger * neurons.position), {})
+    assert plain.position != pytest.approx(larger * theirs.position, abs=1e-2)
+
+
+def test_p7_chizat_bach(network, problem):
+    x, y, neurons = problem
+    sign = np.sign(y)
+    f = phi(x, neurons.position).mean(axis=1)
+    risk = mf.Risk(network, mf.FiniteData(x, sign), "exponential", log=True)
+    assert risk.value(neurons) == pytest.approx(np.log(np.mean(np.exp(-sign * f))))
+    found = mf.Margin()(mf.View(neurons, mf.Wasserstein(risk), neurons))
+    margin = (sign * f).min()
+    assert found["margin"] == pytest.approx(margin)
+    share = np.sqrt(np.abs(neurons.a) / np.linalg.norm(neurons.position[:, 1:], axis=1))
+    balanced = neurons.position * np.column_stack([1 / share] + [share] * (D + 1))
+    assert phi(x, balanced).mean(axis=1) == pytest.approx(f)
+    variation = 0.5 * np.mean((balanced**2).sum(axis=1))
+    assert found["f1_margin"] == pytest.approx(margin / variation)
+    features = np.maximum(x @ neurons.w.T + neurons.b, 0) / np.sqrt(N)
+    # More samples than features: the least norm that fits is theirs, the weights' own.
+    assert np.linalg.matrix_rank(features) == N
+    assert found["f2_margin"] == pytest.approx(margin / np.sqrt(np.mean(neurons.a**2)))
+
+
 def test_conventions_are_in_every_file():
     run = mf.simulate(
         mf.Wasserstein(mf.L2()), mf.Ensemble(np.ones((1, 1))), scheme=mf.Euler(0.1), until=0.1

@@ -20,6 +20,7 @@ from meanfield.initial import (
     UniformInit,
     initials,
 )
+from meanfield.networks import TwoLayer
 from meanfield.schemes import EulerMaruyama
 from meanfield.simulation import Problem, simulate_replicas
 from tests.conftest import size
@@ -83,6 +84,30 @@ def test_signs_are_fair_coins(law):
     assert abs(np.sign(start.a).sum()) < 4 * np.sqrt(COUNT)
     unchanged = law(COUNT).draw(NEURON, 2)
     assert np.array_equal(start.w, unchanged.w)
+
+
+@pytest.mark.parametrize("law", INDEPENDENT)
+def test_an_antisymmetric_start_is_the_zero_function(law, rng):
+    arguments = {"scale": {"a": 3.0}, "mean": {"a": 0.5, "b": 1.0}}
+    start = law(10, antisymmetric=True, **arguments).draw(NEURON, 1)
+    plain = law(10, **arguments).draw(NEURON, 1)
+    assert np.array_equal(start.position[:5], plain.position[:5])
+    assert np.array_equal(start.position[5:, 1:], start.position[:5, 1:])
+    assert np.array_equal(start.a[5:], -start.a[:5])
+    x = rng.standard_normal((4, 3))
+    for kind in ("relu", "tanh"):
+        f = TwoLayer(kind, 3, bias=True)(start, x)
+        assert np.abs(f).max() < 1e-14 < np.abs(TwoLayer(kind, 3, bias=True)(plain, x)).max()
+    several = Layout({"a": (2,), "w": (3,)})
+    start = law(4, antisymmetric=True).draw(several, 1)
+    assert np.array_equal(start.a[2:], -start.a[:2])
+
+
+def test_what_cannot_be_antisymmetric_is_refused():
+    with pytest.raises(InvalidInput, match=r"^count = 5: expected an even number, for an anti"):
+        NormalInit(5, antisymmetric=True)
+    with pytest.raises(InvalidInput, match=r"^antisymmetric = True: expected false, as there are"):
+        NormalInit(4, antisymmetric=True).draw(Layout.plain(2), 0)
 
 
 @given(

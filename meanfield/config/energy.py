@@ -28,6 +28,7 @@ class EnergySection:
 
     pairs: Checked
     loss: str = "squared"
+    log: bool = False
     temperature: float = 0.0
     weights: Mapping[str, float] = field(default_factory=dict)
     interactions: Sequence[tuple[float, Checked]] = ()
@@ -35,7 +36,7 @@ class EnergySection:
     @classmethod
     def check(cls, table: Table, problems: Problems) -> EnergySection | None:
         """Check the section; None if there are mistakes."""
-        tables = ("interaction", "loss", "pairs")
+        tables = ("interaction", "log", "loss", "pairs")
         known = [*tables, "temperature", *regularisers]
         before = len(problems.sentences)
         numbers = {key: value for key, value in table.items() if key not in tables}
@@ -48,6 +49,9 @@ class EnergySection:
                 problems.attempt("energy", require_nonnegative, key, value)
         loss = table.get("loss", "squared")
         problems.attempt("energy", losses.__getitem__, loss)
+        log = table.get("log", False)
+        if not isinstance(log, bool):
+            problems.add(str(InvalidInput("energy.log", log, "true or false")))
         pairs = _check_pairs(table.get("pairs", "exact"), problems)
         given = table.get("interaction", [])
         several = given if isinstance(given, list) else [given]
@@ -56,11 +60,11 @@ class EnergySection:
             return None
         temperature = float(numbers.pop("temperature", 0.0))
         weights = {k: float(v) for k, v in numbers.items()}
-        return cls(pairs, loss, temperature, weights, [found for found in among if found])
+        return cls(pairs, loss, log, temperature, weights, [found for found in among if found])
 
     def risk(self, network: TwoLayer, data: Any, seed: int) -> Risk:
         """The risk of a network on what `DataSection.label` returns."""
-        return Risk(network, data, self.loss, self.pairs.build().seeded(seed))
+        return Risk(network, data, self.loss, self.pairs.build().seeded(seed), self.log)
 
     def build(self, risk: Risk) -> Functional:
         """The energy as a functional."""
@@ -77,7 +81,7 @@ class EnergySection:
         numbers = {"temperature": self.temperature, **self.weights}
         among = [{**checked.table(), "weight": weight} for weight, checked in self.interactions]
         several = {"interaction": among} if among else {}
-        return {"loss": self.loss, **numbers, "pairs": pairs, **several}
+        return {"loss": self.loss, "log": self.log, **numbers, "pairs": pairs, **several}
 
 
 def _check_pairs(spec: Any, problems: Problems) -> Checked | None:

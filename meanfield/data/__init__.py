@@ -1,5 +1,6 @@
 """Laws of the data: integrated, sampled once, or streamed; and finite data sets."""
 
+from meanfield.data.clusters import Clusters
 from meanfield.data.finite import FiniteData, split, standardise
 from meanfield.data.laws import (
     Gaussian,
@@ -26,6 +27,7 @@ from meanfield.data.targets import (
 __all__ = [
     "Arrays",
     "Bundled",
+    "Clusters",
     "FileData",
     "FiniteData",
     "Function",

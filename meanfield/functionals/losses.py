@@ -30,6 +30,19 @@ class Loss(ABC):
     def evaluate(self, f: Array, y: Array) -> tuple[Array, Array]:
         """l(f, y), (n,), and its derivative in f, (n, k)."""
 
+    def logarithm(self, f: Array, y: Array) -> tuple[Array, Array]:
+        """log l(f, y), (n,), and its derivative in f, (n, k): for costs that vanish far out.
+
+        Raises
+        ------
+        Unsupported
+            If the loss has none.
+        """
+        raise Unsupported(
+            f"the logarithm of the risk is for the losses 'exponential' and 'logistic', "
+            f"not for {self.kind!r}"
+        )
+
     def correct(self, f: Array, y: Array) -> Array:
         """Whether each sample is classified rightly, (n,): by sign, or by the largest output.
 
@@ -77,6 +90,31 @@ class Logistic(Loss):
     def evaluate(self, f: Array, y: Array) -> tuple[Array, Array]:
         margin = y * f
         return np.logaddexp(0.0, -margin)[:, 0], -y * expit(-margin)
+
+    def logarithm(self, f: Array, y: Array) -> tuple[Array, Array]:
+        margin = y * f
+        # Beyond 40, log(1 + e) is e = exp(-margin) to the last digit, and would be 0 beyond 745.
+        cost = np.logaddexp(0.0, -np.minimum(margin, 40.0))
+        excess = np.maximum(margin - 40.0, 0.0)
+        slope = -y * expit(-np.minimum(margin, 40.0)) / cost
+        return (np.log(cost) - excess)[:, 0], slope
+
+
+@losses.register("exponential")
+class Exponential(Loss):
+    """exp(-y f) with y = ±1; beyond the numbers, infinite, where y f < -709."""
+
+    def targets(self, data: FiniteData, outputs: int) -> Array:
+        require(outputs == 1, "outputs", outputs, "1 for the exponential loss")
+        return _signs(data)
+
+    def evaluate(self, f: Array, y: Array) -> tuple[Array, Array]:
+        with np.errstate(over="ignore"):
+            cost = np.exp(-y * f)
+        return cost[:, 0], -y * cost
+
+    def logarithm(self, f: Array, y: Array) -> tuple[Array, Array]:
+        return (-y * f)[:, 0], -y
 
 
 @losses.register("softmax")

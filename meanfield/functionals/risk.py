@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
+from scipy.special import logsumexp
 
 from meanfield.arrays import Array, dots
 from meanfield.data.finite import FiniteData
@@ -41,9 +42,15 @@ class Risk(Functional):
     network : TwoLayer
     data : FiniteData, LabelledLaw or Stream
         Decides the mode; see the module's documentation.
-    loss : {"squared", "logistic", "softmax"}
+    loss : {"squared", "logistic", "softmax", "exponential"}
     pairs : {"exact"}, `RandomBatches`, `FiniteRank` or dict
         How the population risk over Gaussian inputs sums over pairs of neurons.
+    log : bool
+        The functional log R instead: its Wasserstein flow has the paths of that of R, at the
+        speed 1/R, so that training does not slow down once all samples are right (normalised
+        descent). -log R is the smooth margin of the exponential loss; it is summed up by the
+        logarithms of the costs, and stays right where R would be 0. Only for the exponential and
+        the logistic loss of a finite data set.
 
     Raises
     ------
@@ -51,7 +58,7 @@ class Risk(Functional):
         If dimensions do not fit, or the targets are not what the loss wants.
     Unsupported
         If the law has no closed form with this activation, target and loss; the message names
-        the two ways round (samples drawn once, or streamed).
+        the two ways round (samples drawn once, or streamed). If `log` is for other losses or data.
     """
 
     name = "risk"
@@ -62,11 +69,13 @@ class Risk(Functional):
         data: FiniteData | LabelledLaw | Stream,
         loss: str = "squared",
         pairs: str | dict[str, Any] | Summation = "exact",
+        log: bool = False,
     ) -> None:
         require(data.dim == network.dim, "network.dim", network.dim, f"the data's {data.dim}")
         self.network, self.data = network, data
         self.loss: Loss = losses[loss]()
         self.pairs = interactions.make(pairs)
+        self.log = log
         self._expectation: Expectation
         if isinstance(data, FiniteData):
             self._expectation = Empirical(network, data, self.loss)
@@ -78,6 +87,14 @@ class Risk(Functional):
                 self._expectation = Empirical(network, corners, self.loss)
             else:
                 self._expectation = corners
+        if log:
+            self.name = "log_risk"
+            if not isinstance(self._expectation, Empirical):
+                raise Unsupported(
+                    "the logarithm of the risk is for a finite data set: "
+                    "draw the data once (samples = …), or leave log = true out"
+                )
+            self._expectation = Logarithmic(network, self._expectation.data, self.loss)
         summed = isinstance(self._expectation, GaussianRisk) or isinstance(self.pairs, Exact)
         reason = "'exact', as only the closed form over Gaussian inputs sums over pairs of neurons"
         require(summed, "pairs", self.pairs.kind, reason)
@@ -138,8 +155,14 @@ class Risk(Functional):
         """The part of the data that is not trained on, if there is one."""
         return None if isinstance(self.data, LabelledLaw) else self.data.test
 
+    def cost_on(self, data: FiniteData, ensemble: Ensemble) -> float:
+        """Risk of the network on another finite data set."""
+        y = self.loss.targets(data, self.network.outputs)
+        costs, _ = self.loss.evaluate(self.network.output(ensemble, data.x), y)
+        return float(reductions.mean(costs, data.weights))
+
     def on(self, data: FiniteData, ensemble: Ensemble) -> tuple[float, float]:
-        """Risk and accuracy of the network on another finite data set."""
+        """Risk and accuracy of the network on another finite data set, of classes."""
         f = self.network.output(ensemble, data.x)
         y = self.loss.targets(data, self.network.outputs)
         costs, _ = self.loss.evaluate(f, y)
@@ -150,23 +173,31 @@ class Risk(Functional):
     def __repr__(self) -> str:
         data = f"{len(self.data)} samples" if isinstance(self.data, FiniteData) else repr(self.data)
         pairs = "" if isinstance(self.pairs, Exact) else f", pairs={self.pairs!r}"
-        return f"Risk({self.network!r}, {data}, loss={self.loss.kind!r}{pairs})"
+        log = ", log=True" if self.log else ""
+        return f"Risk({self.network!r}, {data}, loss={self.loss.kind!r}{pairs}{log})"
 
 
-class Empirical:
-    """The expectation over a finite data set; or another linear combination of its samples."""
+class _OverSamples:
+    """What the expectations over a finite data set share."""
 
     def __init__(self, network: TwoLayer, data: FiniteData, loss: Loss) -> None:
         self._network, self.data, self._loss = network, data, loss
         self._targets: Array = loss.targets(data, network.outputs)
         self._inputs: dict[np.dtype[Any], Array] = {}  # by precision
 
-    def __call__(self, ensemble: Ensemble, weights: Array | None = None) -> Pull:
-        network = self._network
-        weights = self.data.weights if weights is None else weights
+    def _x(self, ensemble: Ensemble) -> Array:
+        """The inputs in the precision of an ensemble."""
         if ensemble.dtype not in self._inputs:
             self._inputs[ensemble.dtype] = self.data.x.astype(ensemble.dtype, copy=False)
-        x = self._inputs[ensemble.dtype]
+        return self._inputs[ensemble.dtype]
+
+
+class Empirical(_OverSamples):
+    """The expectation over a finite data set; or another linear combination of its samples."""
+
+    def __call__(self, ensemble: Ensemble, weights: Array | None = None) -> Pull:
+        network, x = self._network, self._x(ensemble)
+        weights = self.data.weights if weights is None else weights
         outer, _ = network.outer_weights(ensemble)
         w, b = network.inner_weights(ensemble)
         costs = np.empty(len(x))
@@ -178,6 +209,25 @@ class Empirical:
         c = ensemble.weigh(outer)
         pulls = layer.pull(network.activation, x, w, b, c, outer, residual)
         return Pull(float(reductions.mean(costs, weights)), *pulls)
+
+
+class Logarithmic(_OverSamples):
+    """log R, R the expectation over a finite data set.
+
+    A sample pulls with its share of R, a softmax of the logarithms of the costs, which no range of
+    numbers bounds. All outputs are needed before the first share is: so they are computed twice.
+    """
+
+    def __call__(self, ensemble: Ensemble) -> Pull:
+        network, x, weights = self._network, self._x(ensemble), self.data.weights
+        costs, slopes = self._loss.logarithm(network.output(ensemble, x), self._targets)
+        costs = np.where(weights > 0, costs, -np.inf)
+        value = float(logsumexp(costs, b=weights))
+        shares = weights * np.exp(costs - value)
+        residual = (shares[:, None] * slopes).astype(ensemble.dtype, copy=False)
+        outer, _ = network.outer_weights(ensemble)
+        w, b = network.inner_weights(ensemble)
+        return Pull(value, *layer.backward(network.activation, x, w, b, outer, residual))
 
 
 class Online:

@@ -10,7 +10,9 @@ from meanfield.observables.energy import (
     Mass,
     PairsError,
 )
-from meanfield.observables.metrics import Accuracy, SampledRisk, TestRisk
+from meanfield.observables.laziness import Displacement, Linearisation
+from meanfield.observables.margins import Margin
+from meanfield.observables.metrics import Accuracy, ErrorRate, SampledRisk, TestRisk
 from meanfield.observables.moments import Moments, Speed
 from meanfield.observables.neurons import (
     Balance,
@@ -27,11 +29,15 @@ __all__ = [
     "Balance",
     "Certificate",
     "DeadNeurons",
+    "Displacement",
     "Dissipation",
     "EffectiveNeurons",
     "Energy",
+    "ErrorRate",
     "FreeEnergy",
     "KineticEnergy",
+    "Linearisation",
+    "Margin",
     "Mass",
     "Moments",
     "Observable",

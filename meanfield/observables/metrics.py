@@ -8,7 +8,8 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from meanfield.data import FiniteData, LabelledLaw, Stream
-from meanfield.errors import Unsupported
+from meanfield.errors import Unsupported, require_count
+from meanfield.functionals import Risk
 from meanfield.observables.base import Observable, View, observables
 from meanfield.schedules import Schedule
 
@@ -19,6 +20,14 @@ class Accuracy(Observable):
 
     def __call__(self, view: View) -> Mapping[str, ArrayLike]:
         return {f"{part}_accuracy": score[1] for part, score in _scores(view).items()}
+
+
+@observables.register("error-rate")
+class ErrorRate(Observable):
+    """``train_error`` and, with held-out data, ``test_error``: fractions that are wrong."""
+
+    def __call__(self, view: View) -> Mapping[str, ArrayLike]:
+        return {f"{part}_error": 1.0 - score[1] for part, score in _scores(view).items()}
 
 
 @observables.register("test-risk")
@@ -34,7 +43,7 @@ class TestRisk(Observable):
                 "the observable 'test-risk' needs held-out data: set data.test, "
                 "or leave the observable out"
             )
-        return {"test_risk": view.risk.on(held_out, view.ensemble)[0]}
+        return {"test_risk": view.risk.cost_on(held_out, view.ensemble)}
 
 
 @observables.register("sampled-risk")
@@ -53,22 +62,43 @@ class SampledRisk(Observable):
     ) -> None:
         super().__init__(when)
         self.samples = samples
-        self._drawn: tuple[LabelledLaw, FiniteData] | None = None
+        self._points = Points(samples)
 
     def __call__(self, view: View) -> Mapping[str, ArrayLike]:
         risk = view.risk
         law = risk.data.source if isinstance(risk.data, Stream) else risk.data
         if not isinstance(law, LabelledLaw):
             raise Unsupported("the observable 'sampled-risk' needs a law to sample from")
-        if self._drawn is None or self._drawn[0] is not law:  # every replica has its own law
-            self._drawn = law, law.sample(self.samples)
-        data = self._drawn[1]
+        data = self._points(risk)
         f = risk.network.output(view.ensemble, data.x)
         costs, _ = risk.loss.evaluate(f, risk.loss.targets(data, risk.network.outputs))
         return {
             "sampled_risk": costs.mean(),
             "sampled_risk_error": costs.std() / self.samples**0.5,
         }
+
+
+class Points:
+    """The samples that an observable takes means over: those of a finite data set, or drawn ones.
+
+    Parameters
+    ----------
+    samples : int
+        How many are drawn from a law, once.
+    """
+
+    def __init__(self, samples: int) -> None:
+        require_count("samples", samples)
+        self.samples = samples
+        self._drawn: tuple[LabelledLaw, FiniteData] | None = None
+
+    def __call__(self, risk: Risk) -> FiniteData:
+        data = risk.data.source if isinstance(risk.data, Stream) else risk.data
+        if isinstance(data, FiniteData):
+            return data
+        if self._drawn is None or self._drawn[0] is not data:  # every replica has its own law
+            self._drawn = data, data.sample(self.samples)
+        return self._drawn[1]
 
 
 def _scores(view: View) -> dict[str, tuple[float, float]]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from meanfield.storage import Run
 
 # Drawn in one panel, in this order. Everything else that is observed has a panel of its own.
-ENERGIES = ["energy", "risk", "test_risk", "sampled_risk"]
+ENERGIES = ["energy", "risk", "log_risk", "test_risk", "sampled_risk"]
 ENERGIES += ["potential", "interaction", "l2", "l1", "tv"]
 # Among those, the ones that say how the flow does come first.
 FIRST = ["free_energy", "entropy", "dissipation", "speed", "w2"]

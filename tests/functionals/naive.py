@@ -44,11 +44,20 @@ def logistic(f, y):
     return np.log(1.0 + np.exp(-y * f))[:, 0]
 
 
+def exponential(f, y):
+    return np.exp(-y * f)[:, 0]
+
+
 def softmax(f, y):
     return np.log(np.exp(f).sum(axis=1)) - (y * f).sum(axis=1)
 
 
-LOSSES = {"squared": squared, "logistic": logistic, "softmax": softmax}
+LOSSES = {
+    "squared": squared,
+    "logistic": logistic,
+    "exponential": exponential,
+    "softmax": softmax,
+}
 
 
 def risk(network, x, y, weights, loss="squared"):

@@ -19,13 +19,15 @@ SQUARED = [
     {"outer": "fixed", "bias": True},
     {"outer": "fixed", "outputs": 3},
 ]
-LOGISTIC = [{}, {"bias": True, "outer": "bounded"}, {"outer": "fixed"}]
+SIGNED = [{}, {"bias": True, "outer": "bounded"}, {"outer": "fixed"}]
 SOFTMAX = [{"outputs": 3}, {"outputs": 2, "bias": True, "outer": "bounded"}]
-CASES = [
-    (loss, options)
-    for loss, several in (("squared", SQUARED), ("logistic", LOGISTIC), ("softmax", SOFTMAX))
-    for options in several
-]
+LOSSES = (
+    ("squared", SQUARED),
+    ("logistic", SIGNED),
+    ("exponential", SIGNED),
+    ("softmax", SOFTMAX),
+)
+CASES = [(loss, options) for loss, several in LOSSES for options in several]
 
 
 def problem(kind, loss, options, rng, samples=23, count=6):
@@ -37,7 +39,7 @@ def problem(kind, loss, options, rng, samples=23, count=6):
     k = network.outputs
     if loss == "squared":
         y = wanted = rng.normal(size=(samples, k))
-    elif loss == "logistic":
+    elif loss in ("logistic", "exponential"):
         y = wanted = rng.choice([-1.0, 1.0], size=(samples, 1))
     else:
         y = rng.integers(k, size=samples)
@@ -134,6 +136,8 @@ def test_two_classes_are_signs_and_three_are_unit_vectors(rng):
         ("logistic", 3, [-1, 1], (), "outputs = 3: expected 1 "),
         ("logistic", 1, [0, 1], (), "y = .*labels -1 or"),
         ("logistic", 1, [[-1, 1], [1, 1]], (), "y = .*labels -1 or"),
+        ("exponential", 3, [-1, 1], (), "outputs = 3: expected 1 "),
+        ("exponential", 1, [0, 1], (), "y = .*labels -1 or"),
         ("softmax", 1, [0, 1], (), "outputs = 1: expected at least 2"),
         ("softmax", 2, [0, 2], (), "y = .*class numbers 0 … 1"),
         ("softmax", 2, [0.5, 1], (), "y = .*class numbers"),
@@ -177,3 +181,15 @@ def test_on_other_data(rng):
     assert value == pytest.approx(weights @ naive.logistic(f, sign[:, None]), rel=1e-13)
     assert accuracy == pytest.approx(weights @ (np.sign(f[:, 0]) == sign))
     assert mf.Risk(network, data, "logistic").held_out() is None
+
+
+def test_the_cost_on_other_data_needs_no_classes(rng):
+    network = mf.TwoLayer("tanh", D)
+    ensemble = naive.neurons(network, 4, rng)
+    data = mf.FiniteData(rng.normal(size=(20, D)), rng.normal(size=20), rng.dirichlet(np.ones(20)))
+    risk = mf.Risk(network, data)
+    other = mf.FiniteData(data.x, data.y + 1.0, data.weights)
+    expected = naive.squared(
+        naive.output(network, ensemble.position, ensemble.mass, data.x), other.y
+    )
+    assert risk.cost_on(other, ensemble) == pytest.approx(data.weights @ expected, rel=1e-13)

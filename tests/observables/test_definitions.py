@@ -16,6 +16,7 @@ from meanfield.observables import (
     Dissipation,
     EffectiveNeurons,
     Energy,
+    ErrorRate,
     FreeEnergy,
     Moments,
     Observe,
@@ -145,9 +146,18 @@ def test_accuracy_and_risk_on_both_parts():
     for part, data in (("train", TRAIN), ("test", TEST)):
         right = np.sign(NETWORK(ENSEMBLE, data.x)) == data.y[:, 0]
         assert found[f"{part}_accuracy"] == pytest.approx(data.weights @ right)
+    wrong = {name.replace("accuracy", "error"): 1.0 - value for name, value in found.items()}
+    assert ErrorRate()(_view()) == pytest.approx(wrong)
     squares = (NETWORK(ENSEMBLE, TEST.x) - TEST.y[:, 0]) ** 2
     held_out = HeldOutRisk()(_view())
     assert held_out == {"test_risk": pytest.approx(0.5 * TEST.weights @ squares, rel=1e-13)}
+
+
+def test_the_risk_on_held_out_data_needs_no_classes():
+    test = FiniteData(TEST.x, TEST.y + 0.3, TEST.weights)
+    view = _view(Wasserstein(Risk(NETWORK, FiniteData(TRAIN.x, TRAIN.y, test=test))))
+    squares = (NETWORK(ENSEMBLE, test.x) - test.y[:, 0]) ** 2
+    assert HeldOutRisk()(view)["test_risk"] == pytest.approx(0.5 * test.weights @ squares)
 
 
 def test_accuracy_of_several_classes_is_by_the_largest_output():
