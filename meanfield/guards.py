@@ -9,12 +9,10 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from meanfield.data import Stream
 from meanfield.ensemble import Ensemble
 from meanfield.errors import Diverged, Unsupported, require
 from meanfield.flows import Flow, Moves
 from meanfield.flows.kinetic import SecondOrder
-from meanfield.functionals import RandomBatches, Risk
 from meanfield.observables import View
 from meanfield.schemes import Adaptive, Scheme
 from meanfield.sharpness import Advice, advise, is_gradient_flow, is_symmetric
@@ -108,10 +106,7 @@ def _advise(scheme: Scheme, flow: Flow, start: Ensemble, **settings: Any) -> Adv
 
 def is_steady(flow: Flow) -> bool:
     """Whether the energy is the same function at every step: no batches of data or of pairs."""
-    risks = [term for _, term in flow.driving.terms() if isinstance(term, Risk)]
-    return not any(
-        isinstance(risk.data, Stream) or isinstance(risk.pairs, RandomBatches) for risk in risks
-    )
+    return all(term.is_steady for _, term in flow.energy.terms())
 
 
 def descends(flow: Flow) -> bool:
