@@ -14,7 +14,7 @@ from meanfield.errors import Diverged, Unsupported, require
 from meanfield.flows import Flow, Moves
 from meanfield.flows.kinetic import SecondOrder
 from meanfield.observables import View
-from meanfield.schemes import Adaptive, Scheme
+from meanfield.schemes import JKO, Adaptive, Scheme, TamedEuler
 from meanfield.sharpness import Advice, advise, is_gradient_flow, is_symmetric
 
 Guard = Literal["warn", "stop", "off"]
@@ -72,9 +72,14 @@ def remedy(scheme: Scheme, flow: Flow, start: Ensemble) -> str:
     """What to try instead of a step that was too long, to end a sentence with."""
     found = _advise(scheme, flow, start)
     text = "" if found is None else f" (at the start, up to {found.step:.2g} is stable)"
+    others = []
     if Adaptive.suits(flow) and start.position.size <= SMALL:
-        text += ", or the scheme 'adaptive' with method 'Radau'"
-    return text
+        others.append("'adaptive' with method 'Radau'")
+    elif JKO.suits(flow) and not isinstance(scheme, JKO):
+        others.append("'jko', which is implicit")
+    if TamedEuler.suits(flow) and not isinstance(scheme, TamedEuler):
+        others.append("'tamed-euler', which clips displacements")
+    return text + (", or the scheme " + ", or ".join(others) if others else "")
 
 
 def long_step(scheme: Scheme, flow: Flow, start: Ensemble, total: int) -> str:

@@ -13,6 +13,7 @@ from meanfield.schemes.stochastic import (
     Exponential,
     LeimkuhlerMatthews,
     StochasticHeun,
+    TamedEuler,
 )
 
 __all__ = [
@@ -35,5 +36,6 @@ __all__ = [
     "Step",
     "StochasticHeun",
     "Strang",
+    "TamedEuler",
     "schemes",
 ]

@@ -17,6 +17,7 @@ from meanfield.schemes import schemes
 from meanfield.simulation import simulate
 from tests.conftest import size
 from tests.orders import fitted_order
+from tests.schemes import test_weak_orders
 from tests.schemes.test_stability import Well
 
 K, TAU, GAMMA, UNTIL = 1.5, 0.5, 0.8, 1.0
@@ -29,7 +30,7 @@ PAIRS = [
     (flow, name)
     for flow in (MIXED, KINETIC)
     for name in schemes
-    if schemes[name].weak is not None and schemes[name].suits(flow)
+    if schemes[name].weak is not None and schemes[name].suits(flow) and name != "tamed-euler"
 ]
 IDS = [f"{flow.kind}-{name}" for flow, name in PAIRS]
 
@@ -111,7 +112,10 @@ def test_weak_order(flow, name, monkeypatch):
 
 
 def test_no_weak_order_is_forgotten():
-    assert {name for name in schemes if schemes[name].weak} == {name for _, name in PAIRS}
+    # It is not linear; its order is found without samples too.
+    assert "tamed-euler" in test_weak_orders.WEAK
+    known = {name for _, name in PAIRS} | {"tamed-euler"}
+    assert {name for name in schemes if schemes[name].weak} == known
 
 
 def test_the_exponential_scheme_is_exact(monkeypatch):
