@@ -131,6 +131,7 @@ from .schemes import ProximalRecursion as ProximalRecursion
 from .schemes import Scheme as Scheme
 from .schemes import StochasticHeun as StochasticHeun
 from .schemes import Strang as Strang
+from .schemes import TamedEuler as TamedEuler
 from .sharpness import advise as advise
 from .sharpness import top_curvature as top_curvature
 from .simulation import simulate as simulate

@@ -203,48 +203,10 @@ def bench(
 
 @app.command("list")
 def list_() -> None:
-    """List what experiments can be made of."""
-    from meanfield.activations import activations
-    from meanfield.baselines import baselines
-    from meanfield.config import shipped
-    from meanfield.data import laws, sources, targets
-    from meanfield.flows import coolings, flows, manifolds
-    from meanfield.functionals import losses, regularisers
-    from meanfield.initial import initials
-    from meanfield.interactions import interactions
-    from meanfield.observables import observables
-    from meanfield.schemes import combinations, schemes
+    """List what experiments can be made of, and what goes with what."""
+    from meanfield import listing
 
-    print("shipped experiments")
-    for name, path in shipped().items():
-        first = path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
-        print(f"  {name:<20} {first}")
-    registries: list[tuple[str, Any]] = [
-        ("activations", activations),
-        ("laws of data", laws),
-        ("finite data", sources),
-        ("targets", targets),
-        ("losses", losses),
-        ("regularisers", regularisers),
-        ("interactions", interactions),
-        ("initial laws", initials),
-        ("flows", flows),
-        ("schemes", schemes),
-        ("constraints", manifolds),
-        ("coolings", coolings),
-        ("observables", observables),
-        ("baselines", baselines),
-    ]
-    for title, registry in registries:
-        print(f"\n{title}")
-        if registry is targets:
-            print("  teacher                Neurons of the network's own activation (data.target).")
-        for name, summary in registry.summary().items():
-            print(f"  {name:<22} {summary}")
-    print("\nflows, and the schemes that step them")
-    for flow, able in combinations().items():
-        print(f"  {flow}\n      {', '.join(able)}")
-    print("\nThe keys of each are in docs/experiments.md and in `meanfield check`.")
+    print(listing.text())
 
 
 def describe(result: Run) -> str:

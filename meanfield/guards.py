@@ -9,14 +9,12 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from meanfield.data import Stream
 from meanfield.ensemble import Ensemble
 from meanfield.errors import Diverged, Unsupported, require
 from meanfield.flows import Flow, Moves
 from meanfield.flows.kinetic import SecondOrder
-from meanfield.functionals import RandomBatches, Risk
 from meanfield.observables import View
-from meanfield.schemes import Adaptive, Scheme
+from meanfield.schemes import JKO, Adaptive, Scheme, TamedEuler
 from meanfield.sharpness import Advice, advise, is_gradient_flow, is_symmetric
 
 Guard = Literal["warn", "stop", "off"]
@@ -74,9 +72,14 @@ def remedy(scheme: Scheme, flow: Flow, start: Ensemble) -> str:
     """What to try instead of a step that was too long, to end a sentence with."""
     found = _advise(scheme, flow, start)
     text = "" if found is None else f" (at the start, up to {found.step:.2g} is stable)"
+    others = []
     if Adaptive.suits(flow) and start.position.size <= SMALL:
-        text += ", or the scheme 'adaptive' with method 'Radau'"
-    return text
+        others.append("'adaptive' with method 'Radau'")
+    elif JKO.suits(flow) and not isinstance(scheme, JKO):
+        others.append("'jko', which is implicit")
+    if TamedEuler.suits(flow) and not isinstance(scheme, TamedEuler):
+        others.append("'tamed-euler', which clips displacements")
+    return text + (", or the scheme " + ", or ".join(others) if others else "")
 
 
 def long_step(scheme: Scheme, flow: Flow, start: Ensemble, total: int) -> str:
@@ -108,10 +111,7 @@ def _advise(scheme: Scheme, flow: Flow, start: Ensemble, **settings: Any) -> Adv
 
 def is_steady(flow: Flow) -> bool:
     """Whether the energy is the same function at every step: no batches of data or of pairs."""
-    risks = [term for _, term in flow.driving.terms() if isinstance(term, Risk)]
-    return not any(
-        isinstance(risk.data, Stream) or isinstance(risk.pairs, RandomBatches) for risk in risks
-    )
+    return all(term.is_steady for _, term in flow.energy.terms())
 
 
 def descends(flow: Flow) -> bool:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 # Numbers of steps over which the asymptotic order shows and rounding does not, by declared order.
-COARSEST = {1: 128, 2: 32, 3: 16, 4: 16}
+COARSEST = {1: 32, 2: 24, 3: 16, 4: 12}
 
 
-def step_counts(order: int, levels: int = 4) -> list[int]:
+def step_counts(order: int, levels: int = 5) -> list[int]:
     """Numbers of steps, each twice the one before."""
     return [COARSEST.get(order, 4) * 2**level for level in range(levels)]
 

@@ -117,16 +117,21 @@ def test_the_file_ends_with_the_last_state_that_was_finite(tmp_path, kind):
         assert not np.isfinite(arrays[kind]).all()
 
 
-def test_advice_names_the_longest_stable_step_and_a_stiff_scheme():
+def test_advice_names_the_longest_stable_step_a_stiff_scheme_and_clipping():
     start = mf.Ensemble([[0.1], [5.0]])
     run = mf.simulate(mf.Wasserstein(Cliff()), start, scheme=mf.Euler(0.2), until=100.0)
     assert run.stop_reason.endswith(  # 2/75
         "try a smaller step than 0.2 (at the start, up to 0.027 is stable), or the scheme "
-        "'adaptive' with method 'Radau'"
+        "'adaptive' with method 'Radau', or 'tamed-euler', which clips displacements"
     )
+    many = mf.Ensemble(np.full((1001, 1), 5.0))
+    run = mf.simulate(mf.Wasserstein(Cliff()), many, scheme=mf.Euler(0.2), until=100.0)
+    assert ", or the scheme 'jko', which is implicit, or 'tamed-euler'" in run.stop_reason
     warm = mf.Langevin(Cliff() + 1e-9 * mf.Entropy())
     run = mf.simulate(warm, start, scheme=mf.EulerMaruyama(0.2), until=100.0)
-    assert run.stop_reason.endswith("than 0.2 (at the start, up to 0.027 is stable)")
+    assert run.stop_reason.endswith(
+        "up to 0.027 is stable), or the scheme 'tamed-euler', which clips displacements"
+    )
     ball = mf.HeavyBall(Cliff())
     run = mf.simulate(ball, start, scheme=mf.Euler(2.0), until=500.0)
     assert run.stop_reason.endswith("than 2, or the scheme 'adaptive' with method 'Radau'")

@@ -51,13 +51,15 @@ class SGDDiffusion(Langevin):
     Raises
     ------
     Unsupported
-        At the start of a run, if the noise is that of the samples and there are none.
+        If the noise is that of the samples and there are none.
 
     References
     ----------
     Q. Li, C. Tai, W. E, ICML 2017, theorem 1; B. Shi, W. Su, M. Jordan, JMLR 2023
     (isotropic).
     """
+
+    usual = ("euler-maruyama", "euler-maruyama")
 
     def __init__(
         self,
@@ -76,15 +78,12 @@ class SGDDiffusion(Langevin):
         known = ("samples", "isotropic")
         require(covariance in known, "covariance", covariance, f"one of {', '.join(known)}")
         self.rate, self.batch, self.covariance = rate, batch, covariance
+        if covariance == "samples":
+            self._risk()
 
     @property
     def moves(self) -> frozenset[Moves]:
         return super().moves | {Moves.SAMPLING}
-
-    def prepare(self, ensemble: Ensemble, seed: int) -> Ensemble:
-        if self.covariance == "samples":
-            self._risk()
-        return super().prepare(ensemble, seed)
 
     def stir(self, ensemble: Ensemble, share: float, length: float, seed: int, step: int) -> None:
         rate = length if self.rate is None else self.rate

@@ -44,9 +44,20 @@ class Functional(ABC):
     """A function of a measure, held as an ensemble.
 
     Functionals form a vector space: ``risk + 1e-3 * L2()`` is one.
+
+    Attributes
+    ----------
+    is_smooth : bool
+        False if its gradient jumps at places that it drives particles to.
     """
 
     name: str = "functional"
+    is_smooth: bool = True
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether it is the same function of the measure at every step: no batches."""
+        return True
 
     @abstractmethod
     def evaluate(self, ensemble: Ensemble) -> Evaluation:

@@ -50,7 +50,9 @@ class L2(Linear):
 
 
 class _OnNeurons(Linear):
-    """A regulariser that needs the blocks a and w of a two-layer network."""
+    """A regulariser that needs the blocks a and w of a two-layer network; it has a kink at 0."""
+
+    is_smooth = False
 
     def density(self, ensemble: Ensemble) -> tuple[Array, Array]:
         blocks = tuple(ensemble.layout.blocks)

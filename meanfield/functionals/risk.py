@@ -19,7 +19,7 @@ from meanfield.ensemble import Ensemble
 from meanfield.errors import Unsupported, require
 from meanfield.functionals import interactions
 from meanfield.functionals.base import Evaluation, Functional
-from meanfield.functionals.interactions import Exact, Summation
+from meanfield.functionals.interactions import Exact, RandomBatches, Summation
 from meanfield.functionals.losses import Loss, losses
 from meanfield.functionals.population import GaussianRisk, population
 from meanfield.functionals.pull import Pull
@@ -105,6 +105,10 @@ class Risk(Functional):
         variation = dots(outer, pull.outer)
         gradient = self._gradient(ensemble, pull)
         return Evaluation(pull.value, variation, gradient, {self.name: pull.value})
+
+    @property
+    def is_steady(self) -> bool:
+        return not (isinstance(self.data, Stream) or isinstance(self.pairs, RandomBatches))
 
     @property
     def samples(self) -> FiniteData | None:

@@ -1,7 +1,7 @@
 """Schemes: how time is cut, each with the order it is held to by the tests."""
 
 from meanfield.schemes.adaptive import Adaptive
-from meanfield.schemes.base import Scheme, Step, combinations, schemes
+from meanfield.schemes.base import Scheme, Step, schemes
 from meanfield.schemes.jko import JKO
 from meanfield.schemes.kinetic import BAOAB, OBABO, UBU
 from meanfield.schemes.noise_injection import NoiseInjection
@@ -13,6 +13,7 @@ from meanfield.schemes.stochastic import (
     Exponential,
     LeimkuhlerMatthews,
     StochasticHeun,
+    TamedEuler,
 )
 
 __all__ = [
@@ -35,6 +36,6 @@ __all__ = [
     "Step",
     "StochasticHeun",
     "Strang",
-    "combinations",
+    "TamedEuler",
     "schemes",
 ]

@@ -24,7 +24,8 @@ class Adaptive(Scheme):
 
     Implicit methods build a dense Jacobian by differences, which takes as many evaluations of the
     energy as there are numbers in the state: they are for a few hundred. Kinks of an empirical
-    ReLU risk let every one of them take tiny steps.
+    ReLU risk let every one of them take tiny steps; at those of ℓ1 and path norms, where particles
+    stay, they would not end. Batches are refused, as the step is only for looking.
 
     Parameters
     ----------
@@ -43,6 +44,7 @@ class Adaptive(Scheme):
     order: ClassVar[int] = 0  # the tolerances decide, not the step
     evaluations: ClassVar[int] = 0
     serves = frozenset({Moves.TRANSPORT, Moves.REACTION, Moves.MOMENTUM})
+    steady = smooth = True
     looks_first = False
 
     def __post_init__(self) -> None:

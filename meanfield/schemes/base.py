@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from meanfield.ensemble import Ensemble
 from meanfield.errors import Unsupported, require_positive
-from meanfield.flows import Flow, Moves, flows
-from meanfield.functionals import L2, Entropy, Evaluation
+from meanfield.flows import Flow, Moves
+from meanfield.functionals import Evaluation
 from meanfield.registry import Registry
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ class Scheme(ABC):
         Of the energy in one step: what it costs.
     serves, needs : frozenset of Moves
         What a flow may change, and what it must.
+    steady, smooth : bool
+        Whether the energy must be the same at every step, and have a gradient without jumps.
     looks_first : bool
         Whether a step uses the energy where it begins; else it is not evaluated there.
     restriction : str
@@ -76,6 +78,8 @@ class Scheme(ABC):
     evaluations: ClassVar[int]
     serves: ClassVar[frozenset[Moves]]
     needs: ClassVar[frozenset[Moves]] = frozenset()
+    steady: ClassVar[bool] = False
+    smooth: ClassVar[bool] = False
     looks_first: ClassVar[bool] = True
     stability: ClassVar[float | None] = None
     restriction: ClassVar[str] = ""
@@ -91,14 +95,24 @@ class Scheme(ABC):
     @classmethod
     def suits(cls, flow: Flow) -> bool:
         """Whether the scheme can step this flow."""
-        return cls.needs <= flow.moves <= cls.serves
+        return cls.needs <= flow.moves <= cls.serves and not cls._misfits(flow)
+
+    @classmethod
+    def _misfits(cls, flow: Flow) -> str:
+        """What is asked of the energy and does not hold, or ""."""
+        terms = [term for _, term in flow.energy.terms()]
+        changing = [term.name for term in terms if cls.steady and not term.is_steady]
+        kinked = [term.name for term in terms if cls.smooth and not term.is_smooth]
+        if changing:
+            return f"energies that stay the same, and {_listed(changing)} has a batch for each step"
+        return f"smooth energies, and {_listed(kinked)} has a kink at 0" if kinked else ""
 
     def check(self, flow: Flow) -> None:
         """Raise `Unsupported` if the scheme cannot step this flow; names those that can."""
         if self.suits(flow):
             return
         extra, lacking = flow.moves - self.serves, self.needs - flow.moves
-        reason = self.restriction
+        reason = self._misfits(flow) or self.restriction
         if extra or lacking:
             reason = (
                 f"flows with {_names(lacking)}" if lacking else f"flows without {_names(extra)}"
@@ -150,18 +164,9 @@ class Scheme(ABC):
 schemes: Registry[Scheme] = Registry("scheme")
 
 
+def _listed(names: list[str]) -> str:
+    return " and ".join(repr(name) for name in dict.fromkeys(names))
+
+
 def _names(moves: frozenset[Moves]) -> str:
     return " or ".join(sorted(move.value for move in moves))
-
-
-def combinations() -> dict[str, list[str]]:
-    """For every flow, with and without noise, the schemes that can step it."""
-    found = {}
-    for name in flows:
-        for energy, label in ((L2(), name), (L2() + Entropy(), f"{name}, temperature > 0")):
-            try:
-                flow = flows[name](energy)
-            except Unsupported:
-                continue
-            found[label] = [scheme for scheme in schemes if schemes[scheme].suits(flow)]
-    return found

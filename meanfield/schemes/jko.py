@@ -41,7 +41,8 @@ class JKO(Scheme):
     solver is L-BFGS-B, which ensures the descent, and Newton–Krylov for the digits that differences
     of energies do not see. Equations are solved in float64 and the result is rounded. At a kink
     of the energy the residual does not vanish: the empirical risk of a ReLU network asks for a
-    tolerance of some per cent, and for steps that are not too long.
+    tolerance of some per cent, and for steps that are not too long; ℓ1 and path norms, which hold
+    particles at a kink, are refused.
 
     Parameters
     ----------
@@ -68,6 +69,7 @@ class JKO(Scheme):
     order: ClassVar[int] = 1
     evaluations: ClassVar[int] = 0  # as many as the tolerance asks for
     serves = needs = frozenset({Moves.TRANSPORT})
+    smooth = True
     looks_first = False
 
     def __post_init__(self) -> None:

@@ -51,7 +51,7 @@ class BAOAB(Splitting):
         half, step = 0.5 * length, ensemble.step
         state = _drift(_kick(flow, ensemble, here, half), half)
         state = _drift(_rub(flow, state, length, seed, random.Stream.LANGEVIN, step), half)
-        there = flow.driving.evaluate(state)
+        there = _ahead(flow, state, length)
         state = _kick(flow, state, there, half).having(time=ensemble.time + length)
         return Step(state, there)
 
@@ -72,7 +72,7 @@ class OBABO(Splitting):
         half, step = 0.5 * length, ensemble.step
         state = _rub(flow, ensemble, half, seed, random.Stream.LANGEVIN, step)
         state = _drift(_kick(flow, state, here, half), length)
-        there = flow.driving.evaluate(state)
+        there = _ahead(flow, state, length)
         state = _kick(flow, state, there, half)
         state = _rub(flow, state.having(time=ensemble.time + half), half, seed, _SECOND, step)
         return Step(state.having(time=ensemble.time + length), there)
@@ -103,6 +103,12 @@ class UBU(Splitting):
 
 
 _SECOND = random.Stream.SECOND
+
+
+def _ahead(flow: SecondOrder, ensemble: Ensemble, length: float) -> Evaluation:
+    """The energy at these positions as the next step begins with it: its batch, its time."""
+    later = ensemble.having(time=ensemble.time + length, step=ensemble.step + 1)
+    return flow.driving.evaluate(later)
 
 
 def _kick(flow: SecondOrder, ensemble: Ensemble, there: Evaluation, length: float) -> Ensemble:

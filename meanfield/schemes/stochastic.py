@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from meanfield import random
-from meanfield.ensemble import Ensemble
+from meanfield.ensemble import Ensemble, Motion
+from meanfield.errors import require_positive
 from meanfield.flows import Flow, Moves
 from meanfield.functionals import L2, Evaluation
 from meanfield.schemes.base import Scheme, Step, schemes
@@ -38,11 +40,51 @@ class EulerMaruyama(Scheme):
         return Step(flow.settle(there))
 
 
+@schemes.register("tamed-euler")
+@dataclass(frozen=True)
+class TamedEuler(Scheme):
+    """Euler–Maruyama with clipped displacements: u ← u/(1 + |u|/r), u = -h M ∇F' of a particle.
+
+    No particle is carried farther than the reach r in a step, however steep the energy is where
+    it is; noise comes on top. Gradients that grow faster than linearly, for which Euler's
+    moments may explode at any step, are followed to strong and weak order 1 (additive noise).
+
+    Parameters
+    ----------
+    step : float
+    reach : float
+        r, in units of the positions; the longer, the closer to Euler.
+
+    References
+    ----------
+    M. Hutzenthaler, A. Jentzen, P. Kloeden, Annals of Applied Probability 2012 (r = 1).
+    """
+
+    reach: float = 1.0
+
+    order, strong, weak, evaluations = 1, 1.0, 1.0, 1
+    serves = frozenset({Moves.TRANSPORT, Moves.NOISE})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_positive("reach", self.reach)
+
+    def advance(
+        self, flow: Flow, ensemble: Ensemble, here: Evaluation, length: float, seed: int
+    ) -> Step:
+        velocity = flow.velocity(ensemble, here)
+        distance = length * np.linalg.norm(velocity, axis=1, keepdims=True)
+        there = ensemble.moved(Motion(velocity / (1.0 + distance / self.reach)), length)
+        flow.stir(there, 1.0, length, seed, ensemble.step)
+        return Step(flow.settle(there))
+
+
 @schemes.register("stochastic-heun")
 class StochasticHeun(Scheme):
     """Heun's method with the same noise in both stages. Strong order 1, weak order 2.
 
-    The orders are those of additive noise, the only one that it serves.
+    The orders are those of additive noise, the only one that it serves; on a curved constraint,
+    where noise is not additive, the weak order is 1.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Every explicit scheme is held to the interval of stability that it declares."""
+"""Every scheme is held to the interval of stability and to the cost that it declares."""
 
 import math
 
@@ -8,9 +8,11 @@ import pytest
 from meanfield.ensemble import Ensemble
 from meanfield.errors import InvalidInput
 from meanfield.flows import HeavyBall, Kinetic, Wasserstein
-from meanfield.functionals import L2
+from meanfield.functionals import L2, Entropy
 from meanfield.functionals.regularisers import Linear
-from meanfield.schemes import BAOAB, OBABO, RK4, UBU, Adaptive, Euler, Exponential, schemes
+from meanfield.listing import flows_of
+from meanfield.schemes import BAOAB, JKO, OBABO, RK4, UBU, Adaptive, Euler, Exponential, schemes
+from meanfield.simulation import simulate
 
 BOUNDED = [name for name in schemes if isinstance(schemes[name].stability, float)]
 FIRST = [name for name in BOUNDED if schemes[name].suits(Wasserstein(L2()))]
@@ -43,11 +45,55 @@ def amplification(scheme, flow, step):
     return np.abs(np.linalg.eigvals(np.array(columns).T)).max()
 
 
-def test_who_declares_a_bound():
-    known = {"euler", "heun", "rk4", "lie", "strang", "euler-maruyama", "stochastic-heun"}
-    known |= {"leimkuhler-matthews", "exponential", "baoab", "obabo", "ubu"}
-    assert known <= set(BOUNDED)
-    assert Adaptive.stability is None
+def test_no_explicit_scheme_is_without_a_bound():
+    assert set(schemes) - set(BOUNDED) == {
+        "adaptive",  # it chooses its own steps
+        "jko",  # for every step
+        "noise-injection",  # random
+        "proximal-recursion",  # implicit
+        "tamed-euler",  # not linear: it clips
+    }
+
+
+def test_every_step_is_stable_for_the_implicit_scheme():
+    for step in (1e-2, 1.0, 1e2, 1e4):
+        assert amplification(JKO, Wasserstein(Well()), step) < 1
+
+
+class Counted(Well):
+    """A well that counts how often it is looked at."""
+
+    looks = 0
+
+    def evaluate(self, ensemble):
+        self.looks += 1
+        return super().evaluate(ensemble)
+
+
+@pytest.mark.parametrize("name", list(schemes))
+def test_evaluations_in_a_step(name):
+    """As many as declared; births and deaths take fewer than the reaction that they stand for."""
+    arguments = {"epsilon": 0.01} if name == "proximal-recursion" else {}
+    costs = {}
+    for energy in (Counted(), Counted() + 0.5 * Entropy()):
+        well = energy.terms()[0][1]
+
+        def looks(flow, steps, well=well):
+            well.looks, start = 0, Ensemble([[1.0], [0.3], [-0.5]])
+            scheme = schemes[name](0.1, **arguments)
+            run = simulate(flow, start, scheme=scheme, until=0.1 * steps, observe=(), guard="off")
+            assert run.status == "finished"
+            return well.looks
+
+        for kind, flow in flows_of(energy).items():
+            if schemes[name].suits(flow):
+                costs[kind] = (looks(flow, 7) - looks(flow, 3)) / 4
+    declared = schemes[name].evaluations
+    if declared:
+        assert set(costs.values()) - {costs.get("birth-death")} <= {declared}
+        assert max(costs.values()) == declared
+    else:
+        assert min(costs.values()) > 1
 
 
 @pytest.mark.parametrize("name", FIRST)
