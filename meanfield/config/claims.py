@@ -108,7 +108,8 @@ class Claim:
     above, below : float
         It is larger, smaller. A claim without bounds only reports.
     reduced : bool or table
-        Bounds that hold at the reduced size instead; false: not claimed there.
+        Keys that hold at the reduced size; bounds there replace all others, but ``within`` alone
+        keeps ``value``. False: not claimed there.
     """
 
     series: str
@@ -143,7 +144,9 @@ class Claim:
         """The claim of a table; None if there are mistakes, or if it is not made at this size."""
         there = table.get("reduced", True)
         if reduced and isinstance(there, Mapping):
-            table = {**{k: v for k, v in table.items() if k not in BOUNDS}, **there}
+            kept = {"value"} if "within" in there else set()
+            dropped = set(BOUNDS) - kept
+            table = {**{k: v for k, v in table.items() if k not in dropped}, **there}
         checked = check(cls, table, key, problems)
         if checked is None:
             return None
