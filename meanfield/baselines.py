@@ -89,7 +89,7 @@ class NTK(Baseline):
 
     The targets are ±1, or unit vectors, and the kernel that of the blocks that the flow moves, at
     their speeds. The ridge is the one of `RIDGES`, in units of the kernel's mean over the diagonal,
-    with the least squared error in five-fold cross-validation on the training part; ``ridge``.
+    that is most often right in five-fold cross-validation on the training part; ``ridge`` tells.
     """
 
     def check(self, start: View) -> None:
