@@ -137,6 +137,7 @@ from .sharpness import top_curvature as top_curvature
 from .simulation import simulate as simulate
 from .storage import Frames as Frames
 from .storage import Run as Run
+from .tangent import tangent_kernel as tangent_kernel
 
 __version__: str
 

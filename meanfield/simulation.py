@@ -57,6 +57,11 @@ class Problem:
         with single_threaded():
             return self.flow.driving.evaluate(self.start)
 
+    @property
+    def view(self) -> View:
+        """The start, as observables and baselines see it."""
+        return View(self.start, self.flow, self.start)
+
 
 @dataclass
 class Timer:

@@ -177,7 +177,7 @@ class Experiment:
         problems.finish()
         _, self.series = rehearsed
         if self._sections.run.baseline:
-            self._sections.run.check_baseline(self._first.flow)
+            self._sections.run.check_baseline(self._first.view)
 
     def resolved(self) -> Table:
         """The experiment with every default filled in; itself an experiment."""
@@ -235,7 +235,7 @@ class Experiment:
 
         def baseline(_: int, recorder: Recorder) -> None:
             if self._sections.run.baseline:
-                scores.append(self._sections.run.fit_baseline(last[0].flow))
+                scores.append(self._sections.run.fit_baseline(last[0].view))
                 columns = {f"baseline_{k}": [s[k] for s in scores] for k in scores[0]}
                 name = self._sections.run.baseline
                 recorder.annotate("provenance", baseline_name=name, **columns)

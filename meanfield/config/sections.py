@@ -15,11 +15,10 @@ from meanfield.config.tables import Checked, Problems, Table, check, check_kind,
 from meanfield.data import LabelledLaw, Law, Stream, Teacher, laws, sources, targets
 from meanfield.errors import InvalidInput, UnknownName, require, require_count, require_positive
 from meanfield.flows import Flow, flows
-from meanfield.functionals import Risk
 from meanfield.guards import Guard
 from meanfield.initial import NormalInit, SphereInit, initials
 from meanfield.networks import TwoLayer
-from meanfield.observables import observables
+from meanfield.observables import View, observables
 from meanfield.schedules import schedule
 from meanfield.schemes import schemes
 
@@ -283,10 +282,6 @@ def _check_target(table: Any, problems: Problems) -> Checked | None:
     return checked
 
 
-def _risk(flow: Flow) -> Risk:
-    return next(term for _, term in flow.energy.terms() if isinstance(term, Risk))
-
-
 @dataclass(frozen=True)
 class RunSection:
     """``[run]``: how long, from which seeds, what is looked at and kept.
@@ -362,13 +357,13 @@ class RunSection:
             return self.seeds
         return [self.seed + i for i in range(self.seeds)]
 
-    def check_baseline(self, flow: Flow) -> None:
-        """Raise an error if the baseline cannot use the data of a flow's risk."""
-        baselines[self.baseline]().check(_risk(flow))
+    def check_baseline(self, start: View) -> None:
+        """Raise an error if the baseline cannot use the data of the risk."""
+        baselines[self.baseline]().check(start)
 
-    def fit_baseline(self, flow: Flow) -> Mapping[str, float]:
-        """Scores of the baseline on the data of a flow's risk."""
-        return baselines[self.baseline]().scores(_risk(flow))
+    def fit_baseline(self, start: View) -> Mapping[str, float]:
+        """Scores of the baseline on the data of the risk, from the run at its start."""
+        return baselines[self.baseline]().scores(start)
 
     def table(self) -> Table:
         """The section again, with all defaults."""
