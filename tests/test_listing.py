@@ -41,7 +41,7 @@ def runs(flow, scheme):
     network = mf.TwoLayer("relu", 2)
     rng = np.random.default_rng(1)
     count = size(6, 3)
-    start = network.ensemble(rng.standard_normal((count, 2)), rng.standard_normal(count))
+    start = network.ensemble(rng.standard_normal((count, 2)), rng.choice([-1.0, 1.0], count))
     scheme.check(flow)
     state = start = flow.prepare(start, seed=0)
     for step in range(2):

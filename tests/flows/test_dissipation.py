@@ -32,6 +32,7 @@ FLOWS: dict[str, list[Flow]] = {
     "birth-death": [mf.BirthDeath(ENERGY, SLOW, alpha=0.8, beta=0.0)],
     "blob": [mf.Blob(ENERGY + 0.4 * mf.Entropy(), SLOW, bandwidth=0.7)],
     "bures-wasserstein": [mf.BuresWasserstein(ENERGY, SLOW, width=0.5)],
+    "conic": [mf.Conic(ENERGY, {"x": 0.6})],
     "fisher-rao": [mf.FisherRao(ENERGY, 1.5), mf.FisherRao(ENERGY, 1.5, balanced=False)],
     "heavy-ball": [mf.HeavyBall(ENERGY, SLOW, friction=0.7)],
     "kinetic": [mf.Kinetic(ENERGY + 0.3 * mf.Entropy(), SLOW, friction=0.7)],
@@ -80,8 +81,11 @@ def beginning(flow):
     points = rng.standard_normal((6, 2))
     if flow.constraint:
         points /= np.linalg.norm(points, axis=1, keepdims=True)
-    even = flow.kind == "birth-death"
-    start = mf.Ensemble(points, None if even else rng.dirichlet(np.full(6, 2.0)))
+    even, layout = flow.kind == "birth-death", None
+    if flow.kind == "conic":
+        layout = mf.Layout({"a": (), "x": (2,)})
+        points = np.column_stack([[1.0, -1.0] * 3, points])
+    start = mf.Ensemble(points, None if even else rng.dirichlet(np.full(6, 2.0)), layout)
     if Moves.MOMENTUM in flow.moves:
         start.velocity = rng.standard_normal((6, 2))
     return flow.prepare(start.having(time=0.5), seed=0)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from meanfield.ensemble import Ensemble
+from meanfield.ensemble import Ensemble, Layout
 from meanfield.errors import InvalidInput
 from meanfield.flows import HeavyBall, Kinetic, Wasserstein
 from meanfield.functionals import L2, Entropy
@@ -79,7 +79,9 @@ def test_evaluations_in_a_step(name):
         well = energy.terms()[0][1]
 
         def looks(flow, steps, well=well):
-            well.looks, start = 0, Ensemble([[1.0], [0.3], [-0.5]])
+            well.looks = 0
+            layout = Layout({"a": (), "x": (1,)})  # with signs, for conic descent
+            start = Ensemble([[1.0, 1.0], [1.0, 0.3], [-1.0, -0.5]], layout=layout)
             scheme = schemes[name](0.1, **arguments)
             run = simulate(flow, start, scheme=scheme, until=0.1 * steps, observe=(), guard="off")
             assert run.status == "finished"
