@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -38,6 +39,10 @@ Variant = Annotated[
     str, typer.Option("--variant", metavar="NAME", help="One of the file's variants (all).")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
+MaxWall = Annotated[
+    str,
+    typer.Option("--max-wall", metavar="TIME", help="Stop in time, as in 90s, 45m or 3h30m."),
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print no progress and no warnings.")]
 Threads = Annotated[
     int | None, typer.Option("--threads", metavar="N", help="Processors to use (default: all).")
@@ -53,23 +58,50 @@ def run(
         Path | None, typer.Option("-o", "--out", help="Where to write (default: NAME.h5).")
     ] = None,
     force: Force = False,
+    max_wall: MaxWall = "",
     threads: Threads = None,
     quiet: Quiet = False,
 ) -> None:
-    """Run an experiment and write an HDF5 file; for every variant one, NAME-VARIANT.h5."""
-    from meanfield.storage.recorder import check_writable
+    """Run an experiment and write an HDF5 file; for every variant one, NAME-VARIANT.h5.
+
+    A run that was stopped before its end is continued.
+    """
+    from meanfield.storage import check_writable
 
     _prepare(threads, quiet)
+    stop_after = _seconds(max_wall)
     experiments = _load(file, overrides, variant)
     targets = {
         name: _target(out or Path(f"{Path(file).stem}.h5"), "" if variant else name)
         for name in experiments
     }
     for name, experiment in experiments.items():
-        check_writable(targets[name], force)
         experiment.check()
+        check_writable(targets[name], replace=True)
+        if not force:
+            experiment.require_same(targets[name])
     for name, experiment in experiments.items():
-        _run(experiment, targets[name], force, quiet)
+        _run(experiment, targets[name], force, quiet, stop_after)
+
+
+@app.command()
+def resume(
+    out: Annotated[Path, typer.Argument(metavar="OUT.h5", help="A run, finished or not.")],
+    until: Annotated[
+        float | None, typer.Option("--until", metavar="T", help="Go on to this time.")
+    ] = None,
+    max_wall: MaxWall = "",
+    threads: Threads = None,
+    quiet: Quiet = False,
+) -> None:
+    """Continue a run that was stopped, or go on from a finished one; the experiment is inside."""
+    from meanfield.config import Experiment
+
+    _prepare(threads, quiet)
+    stop_after = _seconds(max_wall)
+    experiment = Experiment.of_run(out, until)
+    experiment.check()
+    _run(experiment, out, False, quiet, stop_after)
 
 
 @app.command()
@@ -98,7 +130,7 @@ def reproduce(
     import json
 
     from meanfield.config import ExperimentFile, Study, find, shipped
-    from meanfield.storage.recorder import check_writable
+    from meanfield.storage import check_writable
 
     _prepare(threads, quiet)
     studies = [Study(ExperimentFile.read(find(name)), reduced) for name in files or shipped()]
@@ -269,7 +301,13 @@ def _target(out: Path, variant: str) -> Path:
     return out.with_name(f"{out.stem}-{variant}{out.suffix}") if variant else out
 
 
-def _run(experiment: Experiment, target: Path | None, force: bool, quiet: bool) -> Run:
+def _run(
+    experiment: Experiment,
+    target: Path | None,
+    force: bool,
+    quiet: bool,
+    max_wall: float | None = None,
+) -> Run:
     from meanfield.progress import progress_bar
 
     say = _silent if quiet else print
@@ -279,16 +317,29 @@ def _run(experiment: Experiment, target: Path | None, force: bool, quiet: bool) 
         + (f", {count} seeds" if count > 1 else "")
     )
     with progress_bar(experiment, quiet) as progress:
-        result = experiment.run(target, force=force, progress=progress)
+        result = experiment.run(
+            target, force=force, progress=progress, resume=not force, max_wall=max_wall
+        )
     say(describe(result))
     if result.status == "diverged":
         print(f"meanfield: {result.stop_reason}", file=sys.stderr)
         raise typer.Exit(DIVERGED)
     if result.status == "interrupted":
-        kept = "nothing was kept" if target is None else f"what was computed is in {target}"
-        print(f"meanfield: stopped; {kept}", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED)
+        how = f"continue with: meanfield resume {target}" if target else "nothing was kept"
+        print(f"meanfield: {result.stop_reason}; {how}", file=sys.stderr)
+        raise typer.Exit(result.stop_code or INTERRUPTED)
     return result
+
+
+def _seconds(text: str) -> float | None:
+    """A time like 3h30m in seconds; None if there is none."""
+    if not text:
+        return None
+    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text)
+    parts = [int(part or 0) for part in found.groups()] if found else [0]
+    total = sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=False))
+    require(total > 0, "--max-wall", text, "a time like 90s, 45m or 3h30m")
+    return float(total)
 
 
 def _silent(_: str) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
 import numpy as np
 
+from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
 from meanfield.errors import Diverged, Unsupported, require
 from meanfield.flows import Flow, Moves
@@ -147,6 +148,8 @@ class Descent:
     guard : {"warn", "stop", "off"}
     scheme : Scheme
         With a number for its step.
+    rise : str
+        What was told before the run was continued.
 
     Attributes
     ----------
@@ -154,8 +157,8 @@ class Descent:
         A sentence, once the energy has risen.
     """
 
-    def __init__(self, guard: Guard, scheme: Scheme) -> None:
-        self.guard, self.rise = guard, ""
+    def __init__(self, guard: Guard, scheme: Scheme, rise: str = "") -> None:
+        self.guard, self.rise = guard, rise
         self._step = float(scheme.step)
         self._random, self._swings = scheme.is_random, Moves.MOMENTUM in scheme.needs
         self._share = max(NEGLIGIBLE, float(getattr(scheme, "rtol", 0.0)))
@@ -163,6 +166,15 @@ class Descent:
 
     def _forget(self) -> None:
         self._least, self._largest, self._swing, self._kinetic = math.inf, 0.0, 0.0, 0.0
+
+    def memory(self) -> dict[str, Array]:
+        """What the next looks are compared with."""
+        numbers = self._least, self._largest, self._swing, self._kinetic
+        return {"numbers": np.array(numbers)}
+
+    def recall(self, memory: Mapping[str, Array]) -> None:
+        """Take up what `memory` has returned."""
+        self._least, self._largest, self._swing, self._kinetic = map(float, memory["numbers"])
 
     def watch(self, flow: Flow) -> bool:
         """Begin anew with a replica; False if there is nothing to hold its energies to."""

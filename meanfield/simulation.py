@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble, Layout
 from meanfield.errors import Diverged, FileProblem, require
 from meanfield.flows import Flow
 from meanfield.functionals import Evaluation
-from meanfield.guards import Descent, Guard, check_finite, check_guard, long_step, remedy, warn
+from meanfield.guards import (
+    Descent,
+    Guard,
+    check_finite,
+    check_guard,
+    is_steady,
+    long_step,
+    remedy,
+    warn,
+)
 from meanfield.initial import Initial
 from meanfield.kernels.blas import single_threaded
 from meanfield.kernels.compile import log as compile_log
@@ -25,7 +37,17 @@ from meanfield.random import check_seed
 from meanfield.schedules import Grid, Schedule, evenly, schedule
 from meanfield.schemes import Scheme
 from meanfield.sharpness import with_step
-from meanfield.storage import Plan, Recorder, Run, now, provenance
+from meanfield.stopping import Stop, Stopped
+from meanfield.storage import (
+    Checkpoint,
+    Journal,
+    Memory,
+    Plan,
+    Run,
+    finished,
+    now,
+    provenance,
+)
 
 Progress = Callable[[int, int, "View"], None]
 When = Schedule | Mapping[str, Any] | Sequence[float]
@@ -70,6 +92,12 @@ class Timer:
     seconds: dict[str, float] = field(default_factory=dict)
     steps: int = 0
 
+    def resume(self, before: Mapping[str, Any]) -> None:
+        """Count on from what the diagnostics of a run say."""
+        self.steps = int(before.get("steps", 0))
+        parts = ("checking", "evaluating", "observing", "recording", "stepping")
+        self.seconds = {part: float(before[part]) for part in parts if part in before}
+
     @contextmanager
     def __call__(self, part: str) -> Iterator[None]:
         begin = time.perf_counter()
@@ -96,6 +124,9 @@ def simulate(
     layout: Layout | None = None,
     guard: Guard = "warn",
     progress: Progress | None = None,
+    resume: bool = False,
+    checkpoint: Checkpoint | None = None,
+    max_wall: float | None = None,
 ) -> Run:
     """Let an energy descend, and keep what was seen.
 
@@ -134,12 +165,20 @@ def simulate(
         from the start is told too, in runs long enough for the check to cost at most 2 %.
     progress : callable, optional
         ``progress(step, total, view)`` after every step.
+    resume : bool
+        Continue the run that was left in ``out`` unfinished, to the bits that it would have had;
+        if there is none, start it.
+    checkpoint : Checkpoint, optional
+        How often the run is sealed on the disk; default: every minute.
+    max_wall : float, optional
+        Seconds after which the run stops, ready to be continued.
 
     Returns
     -------
     Run
-        With ``status`` "finished", "interrupted" (Ctrl-C) or "diverged": what was computed before
-        is there in each case.
+        With ``status`` "finished", "diverged", or "interrupted" (by Ctrl-C, a request to
+        terminate, or ``max_wall``): what was computed before is there in each case, and an
+        interrupted run in a file can be continued.
 
     Raises
     ------
@@ -169,6 +208,9 @@ def simulate(
         title=title,
         guard=guard,
         progress=progress,
+        resume=resume,
+        checkpoint=checkpoint,
+        max_wall=max_wall,
     )
 
 
@@ -187,7 +229,10 @@ def simulate_replicas(
     experiment: str = "",
     guard: Guard = "warn",
     progress: Progress | None = None,
-    after: Callable[[int, Recorder], None] | None = None,
+    after: Callable[[int, Journal], None] | None = None,
+    resume: bool = False,
+    checkpoint: Checkpoint | None = None,
+    max_wall: float | None = None,
 ) -> Run:
     """The same simulation from several seeds, one after the other, into one run.
 
@@ -201,7 +246,7 @@ def simulate_replicas(
     experiment : str
         The resolved experiment, kept in the file.
     after : callable, optional
-        ``after(replica, recorder)`` when a replica has ended.
+        ``after(replica, journal)`` when a replica has ended.
     others
         As in `simulate`.
     """
@@ -211,11 +256,10 @@ def simulate_replicas(
     scheme = with_step(scheme, first.flow, first.start, until)
     grid = Grid(float(scheme.step), until)
     ends = {0, grid.total}
-    frame_steps = sorted(schedule(frames).steps(grid) | ends)
     axes, _ = rehearse(first, scheme, grid, observe, observe_when)
     plan = Plan(
         grid,
-        frame_steps,
+        sorted(schedule(frames).steps(grid) | ends),
         {axis: steps for axis, (steps, _) in axes.items()},
         list(seeds),
         first.start.layout,
@@ -228,30 +272,66 @@ def simulate_replicas(
             "scheme": repr(scheme),
             "until": until,
         },
+        {
+            "flow": repr(first.flow),
+            "scheme": repr(scheme),
+            "start": digest(first.start),
+            "frames": repr(frames),
+            "observe_when": repr(observe_when),
+            "observe": repr([(observer.kind, observer.when) for observer in observe]),
+        },
     )
-    recorder = Recorder(out, plan, force)
+    if resume and out is not None and (known := finished(out)) is not None:
+        if known.plan is not None and known.plan.grid.until == until:
+            plan.require_same(known.plan, Path(out))
+            return known
+        known.close()
     timer = Timer()
-    descent, notes = Descent(guard, scheme), {}
+
+    def spent() -> dict[str, float]:
+        elapsed = before.get("elapsed", 0.0) + time.perf_counter() - begin
+        compiling = before.get("compiling", 0.0) + compile_log.seconds - compiled
+        return {
+            "elapsed": elapsed,
+            "compiling": compiling,
+            "steps": timer.steps,
+            "steps_per_second": timer.steps / max(1e-9, elapsed - compiling),
+            **timer.seconds,
+        }
+
+    before: dict[str, Any] = {}
+    journal = Journal(out, plan, force=force, resume=resume, checkpoint=checkpoint, about=spent)
+    before = journal.notes.get("diagnostics", {})
+    timer.resume(before)
+    descent = Descent(guard, scheme, before.get("energy_rise", ""))
     status, reason = "failed", "an error stopped the run"
+    stop = Stop(max_wall)
     try:
-        if guard != "off":
+        if guard != "off" and not journal.states:
             with timer("checking"):
                 said = long_step(scheme, first.flow, first.start, grid.total)
             if said:
-                notes["long_step"] = said
+                journal.annotate("diagnostics", long_step=said)
                 warn(said)
-        for replica in range(len(seeds)):
-            problem = first if replica == 0 else problems[replica]()
-            # The guard says it better than warnings; BLAS sums alike on every machine.
-            with np.errstate(over="ignore", invalid="ignore"), single_threaded():
-                _run_one(problem, scheme, plan, axes, recorder, replica, timer, progress, descent)
-            if after is not None:
-                after(replica, recorder)
+        loop = _Loop(scheme, journal, axes, timer, descent, stop, progress)
+        with stop:
+            for replica in range(len(seeds)):
+                if journal.has_ended(replica):
+                    continue
+                problem = first if replica == 0 else problems[replica]()
+                # The guard says it better than warnings; BLAS sums alike on every machine.
+                with np.errstate(over="ignore", invalid="ignore"), single_threaded():
+                    loop.run(problem, replica)
+                if after is not None:
+                    after(replica, journal)
+                journal.end(replica)
         status, reason = "finished", f"reached time {grid.until:g} in {grid.total} steps"
         if descent.rise:
             reason += f"; {descent.rise}"
     except Diverged as error:
         status, reason = "diverged", str(error)
+    except Stopped as error:
+        status, reason = "interrupted", str(error)
     except KeyboardInterrupt:
         status, reason = "interrupted", "stopped by the user"
     except OSError as error:
@@ -261,65 +341,69 @@ def simulate_replicas(
         reason = f"{type(error).__name__}: {error}"
         raise
     finally:
-        elapsed = time.perf_counter() - begin
-        compiling = compile_log.seconds - compiled
-        diagnostics = {
-            "elapsed": elapsed,
-            "compiling": compiling,
-            "steps_per_second": timer.steps / max(1e-9, elapsed - compiling),
-            **timer.seconds,
+        if descent.rise:
+            journal.annotate("diagnostics", energy_rise=descent.rise)
+        journal.annotate("provenance", ended=now())
+        file = journal.close(status, reason, stop.code)
+    return Run(file, path=None if out is None else Path(out))
+
+
+@dataclass
+class _Loop:
+    """What the replicas of a run share."""
+
+    scheme: Scheme
+    journal: Journal
+    axes: Mapping[str, tuple[list[int], list[Observable]]]
+    timer: Timer
+    descent: Descent
+    stop: Stop
+    progress: Progress | None
+
+    def run(self, problem: Problem, replica: int) -> None:
+        """Look, record, step, until the end; from where the journal has the replica."""
+        flow, start, scheme = problem.flow, problem.start, self.scheme
+        timer, journal, grid = self.timer, self.journal, self.journal.plan.grid
+        frame_rows = {step: row for row, step in enumerate(journal.plan.frames)}
+        axis_rows = {
+            axis: {step: row for row, step in enumerate(steps)}
+            for axis, (steps, _) in self.axes.items()
         }
-        try:
-            recorder.annotate("provenance", ended=now())
-            if descent.rise:
-                notes["energy_rise"] = descent.rise
-            recorder.annotate("diagnostics", **diagnostics, **notes)
-            file = recorder.close(status, reason)
-        except (OSError, RuntimeError) as error:  # a full disk: h5py says it either way
-            raise FileProblem(f"{out} cannot be written: {error}") from error
-    return Run(file)
-
-
-def _run_one(
-    problem: Problem,
-    scheme: Scheme,
-    plan: Plan,
-    axes: Mapping[str, tuple[list[int], list[Observable]]],
-    recorder: Recorder,
-    replica: int,
-    timer: Timer,
-    progress: Progress | None,
-    descent: Descent,
-) -> None:
-    flow, grid = problem.flow, plan.grid
-    ensemble, start = problem.start.copy(), problem.start
-    done = 0
-    frame_rows = {step: row for row, step in enumerate(plan.frames)}
-    axis_rows = {a: {step: row for row, step in enumerate(steps)} for a, (steps, _) in axes.items()}
-    watched = descent.watch(flow)
-    try:
-        view = View(ensemble, flow, start, problem.evaluation, scheme)
+        watched = self.descent.watch(flow)
+        reached = journal.states.get(replica)
+        if reached is None:
+            ensemble, done, seen = start.copy(), 0, -1
+            view = View(ensemble, flow, start, problem.evaluation, scheme)
+        else:
+            ensemble, done, seen = reached.ensemble, reached.done, reached.done
+            view = View(ensemble, flow, start, None, scheme)
+            self._recall(reached.memory)
         while True:
             here, looked = None, False
             if scheme.looks_first:
                 with timer("evaluating"):
                     here = view.evaluation
-            for axis, (_, observers) in axes.items():
-                row = axis_rows[axis].get(done)
-                if row is not None:
-                    looked = True
-                    with timer("observing"):
-                        values = [observer(view) for observer in observers]
-                    with timer("recording"):
+            if done > seen:
+                for axis, (_, observers) in self.axes.items():
+                    row = axis_rows[axis].get(done)
+                    if row is not None:
+                        looked = True
+                        with timer("observing"):
+                            values = [observer(view) for observer in observers]
                         for value in values:
-                            recorder.observe(replica, axis, row, value)
-            if done in frame_rows:
-                with timer("recording"):
-                    recorder.frame(replica, frame_rows[done], ensemble)
-            if watched and looked and view.is_evaluated:
-                descent.look(view)
+                            journal.observe(replica, axis, row, value)
+                if done in frame_rows:
+                    with timer("recording"):
+                        journal.frame(replica, frame_rows[done], ensemble)
+                try:
+                    if watched and looked and view.is_evaluated:
+                        self.descent.look(view)
+                finally:
+                    with timer("recording"):
+                        journal.reach(replica, ensemble, done, self._memory)
             if done == grid.total:
                 return
+            self.stop.check()
             length = float(grid.length(done))
             with timer("stepping"):
                 found = scheme.advance(flow, ensemble, here, length, problem.seed)
@@ -327,11 +411,37 @@ def _run_one(
             done += 1
             timer.steps += 1
             ensemble = found.ensemble.having(step=ensemble.step + 1, time=grid.time(done))
-            view = View(ensemble, flow, start, found.evaluation, scheme)
-            if progress is not None:
-                progress(done, grid.total, view)
-    finally:
-        recorder.state(replica, ensemble)
+            # The energy at the end of a step is that at the start of the next, unless it changes.
+            known = found.evaluation if is_steady(flow) else None
+            view = View(ensemble, flow, start, known, scheme)
+            if self.progress is not None:
+                self.progress(done, grid.total, view)
+
+    def _memory(self) -> dict[str, Array]:
+        """What observers and the guard must remember if the run is continued."""
+        return {
+            f"{owner}/{key}": array
+            for owner, keeper in self._keepers().items()
+            for key, array in keeper.memory().items()
+        }
+
+    def _recall(self, memory: Memory) -> None:
+        for owner, keeper in self._keepers().items():
+            own = f"{owner}/"
+            keeper.recall({k.removeprefix(own): v for k, v in memory.items() if k.startswith(own)})
+
+    def _keepers(self) -> dict[str, Any]:
+        observers = [observer for _, several in self.axes.values() for observer in several]
+        return {"guard": self.descent, **{f"observer{i}": o for i, o in enumerate(observers)}}
+
+
+def digest(ensemble: Ensemble) -> str:
+    """The SHA-256 of the particles, for telling whether two starts are the same."""
+    found = hashlib.sha256()
+    for array in (ensemble.position, ensemble.mass, ensemble.velocity):
+        if array is not None:
+            found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
 
 
 def _axes(

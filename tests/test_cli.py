@@ -112,7 +112,7 @@ def test_no_variant_is_run_if_one_cannot_be_written(experiment, call):
     Path("small-long.h5").write_text("mine")
     code, _, err = call("run", experiment)
     assert code == 2
-    assert "small-long.h5 exists already" in err
+    assert "small-long.h5 is not a run of meanfield: it is not replaced" in err
     assert not Path("small-short.h5").exists()
 
 
@@ -277,7 +277,7 @@ def test_an_existing_file_is_not_replaced(experiment, call):
     Path("small.h5").write_text("precious")
     code, _, err = call("run", experiment)
     assert code == 2
-    assert "exists" in err
+    assert "is not a run of meanfield" in err
     assert Path("small.h5").read_text() == "precious"
     code, _, err = call("run", experiment, "--force")
     assert code == 2

@@ -190,14 +190,14 @@ def test_an_error_in_the_middle_is_in_the_file(tmp_path):
         assert run.diagnostics["steps_per_second"] > 0
 
 
-@pytest.mark.parametrize("method", ["frame", "close"])
-def test_a_disk_that_is_full_is_one_sentence(tmp_path, monkeypatch, method):
-    from meanfield.storage import Recorder
+@pytest.mark.parametrize("call", ["write", "sync_file"])
+def test_a_disk_that_is_full_is_one_sentence(tmp_path, monkeypatch, call):
+    from meanfield.storage import durable
 
     def full(*_):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(Recorder, method, full)
+    monkeypatch.setattr(durable, call, full)
     with pytest.raises(mf.FileProblem, match=r"out\.h5 cannot be written: no space left"):
         mf.simulate(
             *(mf.Wasserstein(mf.L2()), mf.Ensemble([[1.0]])),

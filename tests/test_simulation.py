@@ -205,13 +205,14 @@ def test_an_interrupted_run_keeps_what_was_computed(tmp_path, out):
     whole = _run(frames=EVERY_STEP)
     run = _run(frames=EVERY_STEP, out=path, progress=stopping_at(7, KeyboardInterrupt()))
     assert (run.status, run.stop_reason) == ("interrupted", "stopped by the user")
-    assert run.final.step == 7
-    assert np.array_equal(run.final.position, whole.frames[7].position)
+    # It was stopped before it had looked at what step 7 led to.
+    assert run.final.step == 6
+    assert np.array_equal(run.final.position, whole.frames[6].position)
     assert len(run.frames) == 7
     assert np.array_equal(run["energy"], whole["energy"][:7])
     assert np.array_equal(run["mean"], whole["mean"][:7])
     assert np.array_equal(run["energy"]["time"], whole["energy"]["time"][:7])
-    assert run.final.time == whole.frames[7].time
+    assert run.final.time == whole.frames[6].time
     if path is not None:
         run.close()
         with open_run(path) as reopened:
@@ -251,9 +252,9 @@ def test_an_observable_that_raises_leaves_a_readable_file(tmp_path):
         assert run.stop_reason
         assert np.array_equal(run["energy"], whole["energy"][:2])
         assert run["looks"].values.tolist() == [2.0, 3.0]
-        assert np.array_equal(run.final.position, _run(until=0.2).final.position)
+        assert np.array_equal(run.final.position, _run(until=0.1).final.position)
         assert "failed" in repr(run)
-    assert [file.name for file in tmp_path.iterdir()] == ["run.h5"]
+    assert [file.name for file in tmp_path.iterdir()] == ["run.h5.parts"]
 
 
 def test_a_crash_in_the_progress_callback_leaves_a_readable_file(tmp_path):
@@ -262,18 +263,18 @@ def test_a_crash_in_the_progress_callback_leaves_a_readable_file(tmp_path):
         _run(out=path, progress=stopping_at(5, RuntimeError("outside")))
     with open_run(path) as run:
         assert run.status == "failed"
-        assert run.final.step == 5
+        assert run.final.step == 4
         assert len(run.frames) == 3
 
 
-def test_while_it_runs_the_file_has_another_name(tmp_path):
+def test_while_it_runs_it_is_a_folder(tmp_path):
     path, seen = tmp_path / "run.h5", []
 
     def progress(step, total, view):
         seen.append((step, total, sorted(file.name for file in tmp_path.iterdir())))
 
     _run(out=path, progress=progress)
-    assert seen == [(step, 10, ["run.h5.part"]) for step in range(1, 11)]
+    assert seen == [(step, 10, ["run.h5.parts"]) for step in range(1, 11)]
     assert [file.name for file in tmp_path.iterdir()] == ["run.h5"]
 
 
@@ -441,7 +442,7 @@ def test_seeds_that_were_finished_are_kept_when_a_later_one_is_interrupted():
     assert np.isnan(run["energy"].sel(seed=8)[7:]).all()
     assert np.isnan(run["energy"].sel(seed=5)).all()
     assert np.array_equal(run.final.position, whole.final.position)
-    assert run.replica(8).final.step == 7
+    assert run.replica(8).final.step == 6
     assert "interrupted" in repr(run)
     assert "energy = " in repr(run)
 

@@ -7,6 +7,7 @@ Sections: ``[network]``, ``[data]`` (with ``[data.target]``), ``[energy]``, ``[e
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,14 @@ from meanfield.config.files import ExperimentFile
 from meanfield.config.sections import Sections
 from meanfield.config.tables import Problems, Table
 from meanfield.ensemble import Ensemble
+from meanfield.errors import FileProblem
 from meanfield.networks import TwoLayer
 from meanfield.observables import Observable
 from meanfield.schedules import Grid, schedule
 from meanfield.schemes import Scheme
 from meanfield.sharpness import with_step
 from meanfield.simulation import Problem, Progress, rehearse, simulate_replicas
-from meanfield.storage import Recorder, Run
+from meanfield.storage import Checkpoint, Journal, Run, exists, open_run, require_same
 
 
 class Experiment:
@@ -111,6 +113,33 @@ class Experiment:
         tables = file.tables(variant, reduced, overrides)
         source = f"{file.path} ({variant})" if variant else str(file.path)
         return cls(tables, file.path.parent, file.path.stem, source)
+
+    @classmethod
+    def of_run(cls, path: str | os.PathLike[str], until: float | None = None) -> Experiment:
+        """The experiment inside a run, finished or not; to go on, until another time.
+
+        Raises
+        ------
+        FileProblem
+            If there is no run, or it was started from Python and holds no experiment.
+        """
+        with open_run(path) as run:
+            text, title = run.experiment, run.title
+        if not text:
+            raise FileProblem(
+                f"{path} holds no experiment, as it was started from Python: continue it there, by "
+                "simulate(…, resume=True)"
+            )
+        tables = tomllib.loads(text)
+        if until is not None:
+            tables["run"]["until"] = until
+        return cls(tables, title=title, source=str(path))
+
+    def require_same(self, path: str | os.PathLike[str]) -> None:
+        """Raise `FileProblem` if there is a run at a path, and it is of another experiment."""
+        if exists(path):
+            with open_run(path) as run:
+                require_same(self.to_toml(), run.experiment, Path(path))
 
     @property
     def seeds(self) -> list[int]:
@@ -208,6 +237,8 @@ class Experiment:
         *,
         force: bool = False,
         progress: Progress | None = None,
+        resume: bool = False,
+        max_wall: float | None = None,
     ) -> Run:
         """Run every seed, one after the other.
 
@@ -219,10 +250,13 @@ class Experiment:
             Replace an existing file.
         progress : callable, optional
             ``progress(step, total, view)`` after every step.
+        resume : bool
+            Continue the same run, if it was left unfinished.
+        max_wall : float, optional
+            Seconds after which it stops, ready to be continued.
         """
         if self._first is None:
             self.check()
-        scores: list[Mapping[str, float]] = []
         last: list[Problem] = []
 
         def replica(seed: int) -> Callable[[], Problem]:
@@ -233,12 +267,16 @@ class Experiment:
 
             return make
 
-        def baseline(_: int, recorder: Recorder) -> None:
+        def baseline(replica: int, journal: Journal) -> None:
             if self._sections.run.baseline:
-                scores.append(self._sections.run.fit_baseline(last[0].view))
-                columns = {f"baseline_{k}": [s[k] for s in scores] for k in scores[0]}
+                score = self._sections.run.fit_baseline(last[0].view)
+                known = journal.notes.get("provenance", {})
+                columns = {}
+                for key in (f"baseline_{name}" for name in score):
+                    before = known.get(key, [])[:replica]  # a run that is continued has them
+                    columns[key] = [*before, score[key.removeprefix("baseline_")]]
                 name = self._sections.run.baseline
-                recorder.annotate("provenance", baseline_name=name, **columns)
+                journal.annotate("provenance", baseline_name=name, **columns)
 
         return simulate_replicas(
             [replica(seed) for seed in self.seeds],
@@ -255,6 +293,9 @@ class Experiment:
             guard=self._sections.run.guard,
             progress=progress,
             after=baseline,
+            resume=resume,
+            checkpoint=Checkpoint(**self._sections.run.checkpoint),
+            max_wall=max_wall,
         )
 
     def _network_and_data(self, seed: int, problems: Problems) -> tuple[TwoLayer, Any]:

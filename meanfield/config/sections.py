@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from meanfield.networks import TwoLayer
 from meanfield.observables import View, observables
 from meanfield.schedules import schedule
 from meanfield.schemes import schemes
+from meanfield.storage import Checkpoint
 
 SECTIONS = ("network", "data", "energy", "ensemble", "flow", "scheme", "run")
 
@@ -302,6 +303,8 @@ class RunSection:
         A classical method to fit on the same data, for comparison.
     guard : {"warn", "stop", "off"}
         What happens when the energy rises though the flow lowers it; see `simulate`.
+    checkpoint : table
+        How often the run is sealed on the disk: see `meanfield.storage.Checkpoint`.
     title : str
     """
 
@@ -313,6 +316,7 @@ class RunSection:
     frames: dict[str, Any] | list[float] = field(default_factory=lambda: {"evenly": 21})
     baseline: str = ""
     guard: Guard = "warn"
+    checkpoint: dict[str, Any] = field(default_factory=lambda: {"wall": 60.0})
     title: str = ""
 
     def __post_init__(self) -> None:
@@ -332,6 +336,13 @@ class RunSection:
                 raise error.within(key) from None
         if self.baseline:
             _ = baselines[self.baseline]
+        known = [item.name for item in fields(Checkpoint)]
+        for key in self.checkpoint:
+            require(key in known, f"checkpoint.{key}", key, f"one of {', '.join(known)}")
+        try:
+            Checkpoint(**self.checkpoint)
+        except InvalidInput as error:
+            raise error.within("checkpoint") from None
 
     @classmethod
     def check(cls, table: Table, problems: Problems) -> RunSection | None:
@@ -369,7 +380,10 @@ class RunSection:
         """The section again, with all defaults."""
         table = {
             key: plain(getattr(self, key))
-            for key in ("until", "seed", "seeds", "observe_when", "frames", "baseline", "guard")
+            for key in (
+                *("until", "seed", "seeds", "observe_when", "frames"),
+                *("baseline", "guard", "checkpoint"),
+            )
         }
         table["observe"] = [checked.table() for checked in self.observe]
         return table

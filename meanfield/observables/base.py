@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
 from meanfield.errors import Unsupported, require
 from meanfield.flows import Flow
@@ -88,6 +89,13 @@ class Observable(ABC):
     @abstractmethod
     def __call__(self, view: View) -> Mapping[str, ArrayLike]:
         """Names and values: numbers, or arrays whose last axis is the particle's columns (p,)."""
+
+    def memory(self) -> dict[str, Array]:
+        """What it must remember from one look to the next, for a run that is continued."""
+        return {}
+
+    def recall(self, memory: Mapping[str, Array]) -> None:  # noqa: B027  most have nothing
+        """Take up what `memory` has returned."""
 
 
 observables: Registry[Observable] = Registry("observable")

@@ -80,3 +80,10 @@ class W2(Observable):
         if self.to == "previous":
             self._previous = view.ensemble.copy()
         return {"w2": wasserstein2(view.ensemble, reference)}
+
+    def memory(self) -> dict[str, Array]:
+        last = self._previous
+        return {} if last is None else {"position": last.position, "mass": last.mass}
+
+    def recall(self, memory: Mapping[str, Array]) -> None:
+        self._previous = Ensemble(memory["position"], memory["mass"]) if memory else None

@@ -1,18 +1,26 @@
 """Runs and tables on disk; the only place that imports h5py."""
 
+from meanfield.storage.journal import Checkpoint, Journal, check_writable
+from meanfield.storage.plan import Plan, require_same
 from meanfield.storage.provenance import now, provenance
-from meanfield.storage.recorder import Plan, Recorder
-from meanfield.storage.run import Frames, Run, open_run, summarise
+from meanfield.storage.run import Frames, Run, exists, finished, open_run, summarise
+from meanfield.storage.segment import Memory
 from meanfield.storage.tables import read_table
 
 __all__ = [
+    "Checkpoint",
     "Frames",
+    "Journal",
+    "Memory",
     "Plan",
-    "Recorder",
     "Run",
+    "check_writable",
+    "exists",
+    "finished",
     "now",
     "open_run",
     "provenance",
     "read_table",
+    "require_same",
     "summarise",
 ]

@@ -16,7 +16,10 @@ import numpy as np
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble, Layout
 from meanfield.errors import FileProblem, UnknownName
-from meanfield.storage.recorder import SCHEMA_VERSION, check_writable
+from meanfield.storage.journal import check_writable
+from meanfield.storage.layout import SCHEMA_VERSION, read_plan
+from meanfield.storage.parts import is_unfinished, open_parts, parts_of
+from meanfield.storage.plan import Plan
 
 if TYPE_CHECKING:
     import xarray
@@ -84,7 +87,7 @@ class Run:
     seeds : list of int
     """
 
-    def __init__(self, file: h5py.File, replica: int = 0) -> None:
+    def __init__(self, file: h5py.File, replica: int = 0, path: Path | None = None) -> None:
         if file.attrs.get("format") != "meanfield run":
             raise FileProblem(f"{file.filename} is not a run of meanfield")
         version = int(file.attrs["schema_version"])
@@ -94,6 +97,8 @@ class Run:
                 f"({SCHEMA_VERSION}): upgrade meanfield"
             )
         self.file, self._replica = file, replica
+        on_disk = None if file.driver == "core" else Path(file.filename)
+        self._path = path or on_disk
         layout = json.loads(file.attrs["layout"])
         blocks = {name: tuple(shape) for name, shape in layout["blocks"].items()}
         self.layout = Layout(blocks, tuple(layout["frozen"]))
@@ -101,8 +106,12 @@ class Run:
 
     @property
     def path(self) -> Path | None:
-        """The file, or None for a run in memory."""
-        return None if self.file.driver == "core" else Path(self.file.filename)
+        """The file, or what it will be called; None for a run in memory."""
+        return self._path
+
+    @property
+    def _in_memory(self) -> bool:
+        return bool(self.file.driver == "core")
 
     @property
     def title(self) -> str:
@@ -117,6 +126,11 @@ class Run:
     def stop_reason(self) -> str:
         unfinished = "it is still being written, or was killed"
         return str(self.file.attrs.get("stop_reason", unfinished))
+
+    @property
+    def stop_code(self) -> int:
+        """What a program that stops for this reason returns: 0, or 75, 130, 143."""
+        return int(self.file.attrs.get("stop_code", 0))
 
     @property
     def seed(self) -> int:
@@ -161,7 +175,7 @@ class Run:
         """The same run, with ``frames`` and ``final`` of another seed."""
         if seed not in self.seeds:
             raise UnknownName("seed", str(seed), map(str, self.seeds))
-        return Run(self.file, self.seeds.index(seed))
+        return Run(self.file, self.seeds.index(seed), self._path)
 
     def __getitem__(self, name: str) -> xarray.DataArray:
         """A series over ``time`` (and ``seed``, and ``coordinate``)."""
@@ -183,7 +197,9 @@ class Run:
         """The whole run as a DataTree, lazily from a file."""
         import xarray
 
-        source = self.path or io.BytesIO(self.file.id.get_file_image())
+        source: Any = self._path
+        if self._in_memory:
+            source = io.BytesIO(self.file.id.get_file_image())
         return xarray.open_datatree(source, engine="h5netcdf")
 
     def save(self, path: str | os.PathLike[str], force: bool = False) -> Run:
@@ -191,10 +207,10 @@ class Run:
         target = Path(path)
         check_writable(target, force)
         partial = target.with_name(target.name + ".part")
-        if self.path is None:
+        if self._in_memory:
             partial.write_bytes(self.file.id.get_file_image())
         else:
-            shutil.copyfile(self.path, partial)
+            shutil.copyfile(self.file.filename, partial)
         os.replace(partial, target)
         return open_run(target)
 
@@ -231,6 +247,11 @@ class Run:
             lines.append(f"  {rate:.0f} steps/s")
         return "\n".join(lines)
 
+    @property
+    def plan(self) -> Plan | None:
+        """What the run was to write; None in a file of an earlier version."""
+        return read_plan(self.file)
+
     def _ensemble(self, group: str, time: float, step: int, *index: int) -> Ensemble:
         kinetic = "velocity" in self.file[group]
         return Ensemble(
@@ -257,14 +278,17 @@ def summarise(values: Array) -> str:
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:
-    """Open a finished run.
+    """Open a run: finished, still running, or what a crash has left.
 
     Raises
     ------
     FileProblem
-        If the file is missing, or is not a run of meanfield.
+        If there is none, or it is damaged.
     """
     target = Path(path)
+    begun = parts_of(target).is_dir()
+    if is_unfinished(target) or (begun and not target.is_file()):
+        return Run(open_parts(target), path=target)
     if not target.is_file():
         raise FileProblem(f"{target}: no such file")
     try:
@@ -272,6 +296,20 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     except OSError:
         raise FileProblem(f"{target} is not an HDF5 file") from None
     return Run(file)
+
+
+def exists(path: str | os.PathLike[str]) -> bool:
+    """Whether there is something at a path that is, or may be, a run."""
+    target = Path(path)
+    return target.is_file() or is_unfinished(target)
+
+
+def finished(path: str | os.PathLike[str]) -> Run | None:
+    """The run at a path, if there is one and it is finished."""
+    target = Path(path)
+    if not target.is_file() or is_unfinished(target):
+        return None
+    return open_run(target)
 
 
 def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from meanfield.networks import TwoLayer
 from meanfield.observables import Energy, Moments, PathNorm
 from meanfield.schemes import EulerMaruyama
 from meanfield.simulation import Problem, simulate_replicas
-from meanfield.storage import Recorder, Run, open_run
+from meanfield.storage import Journal, Run, open_run
 
 NETWORK = TwoLayer("tanh", 2, outer="fixed", bias=True)
 RISK = Risk(NETWORK, FiniteData(np.eye(2), [1.0, -1.0]))
@@ -266,10 +266,10 @@ def test_a_leftover_of_a_killed_run_is_in_nobodys_way(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["run.h5"]
 
 
-def test_a_recorder_never_truncates_what_it_may_not_replace(tmp_path):
+def test_a_journal_never_truncates_what_it_may_not_replace(tmp_path):
     path = tmp_path / "run.h5"
     _simulate(path).close()
     before = path.read_bytes()
     with pytest.raises(FileProblem):
-        Recorder(path, None)
+        Journal(path, None)
     assert path.read_bytes() == before

@@ -1,0 +1,108 @@
+"""Going on from a finished run: its file becomes the first segments of a longer one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from meanfield.errors import FileProblem
+from meanfield.storage import durable
+from meanfield.storage.layout import MAIN_AXIS, read_memory, read_plan
+from meanfield.storage.parts import PLAN
+from meanfield.storage.plan import Plan
+from meanfield.storage.segment import Piece, Segment, State, read_ensemble, seal
+
+ENOUGH = 2**26  # bytes of a segment
+
+
+def extend(path: Path, plan: Plan, folder: Path) -> Plan:
+    """Fill a folder with what a finished run holds, so that it can go on; return its plan.
+
+    The file stays. The plan is written last: without it, the folder is nothing.
+
+    Raises
+    ------
+    FileProblem
+        If it is another run, or has not so far to go.
+    """
+    with h5py.File(path, "r") as file:
+        before = read_plan(file)
+        if before is None:
+            raise FileProblem(
+                f"{path} was written by an earlier version, and cannot go on: start from where it "
+                'ended, with ensemble.kind = "run"'
+            )
+        whole = before.grid.total * before.grid.step
+        if abs(whole - before.grid.until) > 1e-9 * before.grid.step:
+            raise FileProblem(
+                f"{path} ended at {before.grid.until:g}, in the middle of a step of "
+                f"{before.grid.step:g}, and cannot go on as if it had never stopped: start from "
+                'where it ended, with ensemble.kind = "run"'
+            )
+        plan.require_same(before, path, until=True)
+        if plan.grid.until <= before.grid.until:
+            raise FileProblem(f"{path} is finished, and has reached {before.grid.until:g}")
+        longer = dataclasses.replace(
+            plan,
+            frames=_longer(before.frames, plan.frames),
+            axes={axis: _longer(before.axes[axis], steps) for axis, steps in plan.axes.items()},
+        )
+        number, size = 0, 0
+        batch: list[Piece] = []
+        for piece in _pieces(file, before):
+            batch.append(piece)
+            size += np.asarray(piece.rows).nbytes
+            if size >= ENOUGH:
+                seal(folder, number, Segment(batch))
+                number, size, batch = number + 1, 0, []
+        notes = {"diagnostics": _attributes(file["diagnostics"])}
+        notes["provenance"] = {
+            key: value
+            for key, value in _attributes(file["provenance"]).items()
+            if key not in before.provenance
+        }
+        seal(folder, number, Segment(batch, _states(file, before), notes))
+    durable.write(folder / PLAN, longer.to_json().encode())
+    return longer
+
+
+def _longer(before: list[int], now: list[int]) -> list[int]:
+    return [*before, *(step for step in now if step > before[-1])]
+
+
+def _pieces(file: h5py.File, plan: Plan) -> Iterator[Piece]:
+    many = len(plan.seeds) > 1
+    for group in ("frames", "observables"):
+        for name, data in file[group].items():
+            if data.is_scale or name.startswith("step"):
+                continue
+            dims = tuple(scale[0].name.rsplit("/", 1)[-1] for scale in data.dims)[many:]
+            assert dims[0].startswith(MAIN_AXIS)
+            for replica in range(len(plan.seeds)):
+                place = (replica,) if many else ()
+                row = max(1, int(np.prod(data.shape[1 + many :])) * data.dtype.itemsize)
+                few = max(1, ENOUGH // row)
+                for first in range(0, data.shape[many], few):
+                    rows = data[(*place, slice(first, first + few))]
+                    yield Piece(group, name, dims, replica, first, rows)
+
+
+def _states(file: h5py.File, plan: Plan) -> dict[int, State]:
+    memory = read_memory(file)
+    return {
+        replica: State(
+            read_ensemble(file["state"], plan.layout, (replica,) if len(plan.seeds) > 1 else ()),
+            plan.grid.total,
+            False,
+            memory.get(replica, {}),
+        )
+        for replica in range(len(plan.seeds))
+    }
+
+
+def _attributes(group: h5py.Group) -> dict[str, object]:
+    return {key: np.asarray(value).tolist() for key, value in group.attrs.items()}

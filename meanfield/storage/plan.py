@@ -1,0 +1,130 @@
+"""What a run will write, known before it starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from meanfield.ensemble import Layout
+from meanfield.errors import FileProblem
+from meanfield.schedules import Grid
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will write.
+
+    Attributes
+    ----------
+    grid : Grid
+    frames : list of int
+        Steps of the frames.
+    axes : mapping of str to list of int
+        Steps of each time axis of the observables.
+    seeds : sequence of int
+        One replica for each.
+    layout : Layout
+        Of a particle.
+    first_step : int
+        The step that the start had reached before; counted on from there.
+    title : str
+    experiment : str
+        The resolved experiment as TOML.
+    provenance : mapping
+        Attributes.
+    identity : mapping of str to str
+        What must be the same for a run to be continued, besides all the above but provenance.
+    run_id : str
+        One of its own for each run.
+    """
+
+    grid: Grid
+    frames: list[int]
+    axes: Mapping[str, list[int]]
+    seeds: Sequence[int]
+    layout: Layout
+    first_step: int = 0
+    title: str = ""
+    experiment: str = ""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    identity: Mapping[str, str] = field(default_factory=dict)
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def to_json(self) -> str:
+        """Everything, so that `from_json` gives an equal plan: numbers keep all their digits."""
+        return json.dumps(dataclasses.asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        """A plan that `to_json` has written."""
+        found = json.loads(text)
+        layout = found.pop("layout")
+        blocks = {name: tuple(shape) for name, shape in layout["blocks"].items()}
+        return cls(
+            grid=Grid(**found.pop("grid")),
+            layout=Layout(blocks, tuple(layout["frozen"])),
+            **found,
+        )
+
+    def require_same(self, other: Plan, output: Path, until: bool = False) -> None:
+        """Raise `FileProblem` unless the other plan is that of the same run; name what differs.
+
+        Parameters
+        ----------
+        other : Plan
+            What `output` was begun with.
+        output : Path
+        until : bool
+            Whether the final times may differ.
+        """
+        free = {"run.until", "grid.until"} if until else set()
+        require_same(self.experiment, other.experiment, output, free)
+        _require_none(_differences(self._compared(), other._compared()) - free, output)
+
+    def _compared(self) -> dict[str, Any]:
+        # Which steps frames and series have follows from the schedules in the identity.
+        derived = ("provenance", "experiment", "run_id", "frames", "axes")
+        return {k: v for k, v in json.loads(self.to_json()).items() if k not in derived}
+
+
+def require_same(
+    experiment: str, other: str, output: Path, free: Collection[str] = frozenset()
+) -> None:
+    """Raise `FileProblem` if two experiments (TOML) differ, but for some keys; name the others.
+
+    Parameters
+    ----------
+    experiment, other : str
+        What is to be run, and what `output` was begun with.
+    output : Path
+    free : collection of str
+        Dotted keys that may differ.
+    """
+    found = _differences(tomllib.loads(experiment), tomllib.loads(other))
+    _require_none(found - set(free), output)
+
+
+def _require_none(keys: Collection[str], output: Path) -> None:
+    if keys:
+        raise FileProblem(
+            f"{output} exists already, with another {', '.join(sorted(keys))}: continue it with "
+            "what it was begun with, replace it (--force), or choose another name"
+        )
+
+
+def _differences(one: Any, other: Any, key: str = "") -> set[str]:
+    """Dotted keys under which two tables differ."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        names = sorted({*one, *other})
+        parts = (
+            _differences(one.get(name), other.get(name), f"{key}.{name}" if key else name)
+            for name in names
+        )
+        return set().union(*parts)
+    return set() if one == other else {key}
