@@ -1,6 +1,7 @@
 """Runs and tables on disk; the only place that imports h5py."""
 
 from meanfield.storage.journal import Checkpoint, Journal, check_writable
+from meanfield.storage.parts import tidy
 from meanfield.storage.plan import Plan, require_same
 from meanfield.storage.provenance import now, provenance
 from meanfield.storage.run import Frames, Run, exists, finished, open_run, summarise
@@ -23,4 +24,5 @@ __all__ = [
     "read_table",
     "require_same",
     "summarise",
+    "tidy",
 ]
