@@ -107,6 +107,7 @@ class Run:
     def __init__(self, file: h5py.File, replica: int = 0, path: Path | None = None) -> None:
         on_disk = None if file.driver == "core" else Path(file.filename)
         self._file, self._replica, self._path = file, replica, path or on_disk
+        self._place = None if self._path is None else self._path.absolute()
         with reading(file.filename):
             if file.attrs.get("format") != "meanfield run":
                 raise FileProblem(f"{file.filename} is not a run of meanfield")
@@ -236,7 +237,7 @@ class Run:
         """The whole run as a DataTree, lazily from a file."""
         import xarray
 
-        source: Any = io.BytesIO(self._image()) if self._in_memory else self._path
+        source: Any = io.BytesIO(self._image()) if self._in_memory else self._place
         return xarray.open_datatree(source, engine="h5netcdf")
 
     def save(self, path: str | os.PathLike[str], force: bool = False) -> Run:
@@ -249,7 +250,7 @@ class Run:
                 durable.write(target, image)
             else:
                 with durable.publishing(target) as part:
-                    shutil.copyfile(self.file.filename, part)
+                    shutil.copyfile(str(self._place), part)
                     durable.sync_file(part)
         return open_run(target)
 
@@ -257,8 +258,8 @@ class Run:
         """The bytes of a file of its own."""
         if not self._part:
             return self.file.id.get_file_image()
-        assert self._path is not None
-        with open_parts(self._path, whole=True) as file:
+        assert self._place is not None
+        with open_parts(self._place, whole=True) as file:
             return file.id.get_file_image()
 
     def close(self) -> None:

@@ -167,3 +167,4 @@ def disk(*arguments: Any, **settings: Any) -> Iterator[Disk]:
             pass
         finally:
             lock.let_go()
+    assert found.dies_at is None or len(found.calls) > found.dies_at, "it did not die"

@@ -45,7 +45,7 @@ class Failing:
 @pytest.mark.parametrize("once", [True, False], ids=["once", "from then on"])
 def test_a_full_disk(tmp_path, name, once):
     path = tmp_path / "there" / "run.h5"
-    for number, _ in points(calls(partial(run, name), tmp_path), 30):
+    for number, _ in points(calls(partial(run, name), tmp_path), 50):
         path.parent.mkdir()
         with disk(fails=Failing(number, once)) as seen:
             said = ""
@@ -157,7 +157,7 @@ def test_a_clock_that_jumps(tmp_path, monkeypatch, jump):
 
     monkeypatch.setattr("time.gmtime", gmtime)
     path = tmp_path / "run.h5"
-    with disk(40):
+    with disk(30):
         run("langevin", path)
     found = run("langevin", path, resume=True, max_wall=1e6)
     assert (found.provenance["started"] > found.provenance["ended"]) == (jump < 0)

@@ -12,7 +12,7 @@ from meanfield.flows import flows
 from meanfield.kernels.compile import DISABLED
 from meanfield.schemes import combinations, schemes
 from tests.conftest import size
-from tests.reliability.runs import contents, stopping_after, threads
+from tests.reliability.runs import FULL, contents, stopping_after, threads
 
 RNG = np.random.default_rng(5)
 NETWORK = mf.TwoLayer("tanh", 2)
@@ -24,7 +24,10 @@ ARGUMENTS = {"proximal-recursion": {"epsilon": 0.01}}
 STEP, UNTIL, STOPS = 0.05, 0.38, (1, 4, 7)  # eight steps, the last of them shorter
 
 PAIRS = [(flow, scheme) for flow, able in combinations().items() for scheme in able]
-SAMPLE = PAIRS[::9] if DISABLED else PAIRS
+# Every scheme with one flow at least, and every flow with one scheme; with MEANFIELD_FULL, all.
+ONCE = [*{scheme: (flow, scheme) for flow, scheme in PAIRS}.values()]
+ONCE += [*{flow: (flow, scheme) for flow, scheme in PAIRS}.values()]
+SAMPLE = PAIRS if FULL else PAIRS[::16] if DISABLED else list(dict.fromkeys(ONCE))
 
 
 def same_when_stopped(path, flow, scheme, start=START, stops=STOPS, until=UNTIL, **settings):
