@@ -75,6 +75,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """A folder whose own name is on the disk."""
-    os.mkdir(folder)
+    """A folder whose own name is on the disk; another process may make it meanwhile."""
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(folder)
     sync_folder(folder.parent)

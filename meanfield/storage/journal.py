@@ -162,10 +162,10 @@ class Journal:
         self._release()
 
     def _open(self, path: Path, force: bool, resume: bool) -> None:
-        found = last_plan(self.folder)
+        found = None if force else last_plan(self.folder)
         if found is not None and found.run_id == run_id_of(path):
             found = None  # the run was finished, and stopped before its folder was gone
-        if found is None or force:
+        if found is None:
             clear(self.folder)
             if path.is_file() and not force:
                 found = extend(path, self.plan, self.folder)

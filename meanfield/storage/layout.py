@@ -11,6 +11,7 @@ Layout (schema version 1), names after H5MD::
     /provenance           experiment (TOML text); attributes: versions, platform, seeds, conventions
     /diagnostics          attributes: where the time went
 
+Numbers have HDF5's checksums; all else is signed in the attribute ``checksums``.
 A run of several seeds has ``seed`` as first dimension of everything that depends on it.
 """
 

@@ -177,6 +177,11 @@ def test_every_command_says_it_in_a_sentence(request, call, which, damage):
         assert "run.h5" in said
         assert file.read_bytes() == before
     assert not Path("new.h5").exists()
+    # What is not known to be a run is not replaced; all else is.
+    known = which != "finished" or damage == "a bit"
+    code, said = call("run", "small.toml", "-o", "run.h5", "--force", "-q")
+    assert (code, said) == (0, "") or not known
+    assert code == 0 or said == "meanfield: run.h5 is not a run of meanfield: it is not replaced\n"
 
 
 def test_a_segment_that_is_missing(unfinished, call):
