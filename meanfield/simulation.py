@@ -307,26 +307,23 @@ def simulate_replicas(
     status, reason = "failed", "an error stopped the run"
     stop = Stop(max_wall)
     try:
-        if journal.outcome is None:
-            loop = _Loop(scheme, journal, axes, timer, descent, stop, progress)
-            if guard != "off" and not journal.states:
-                loop.check_step(first)
-            with stop:
-                for replica in range(len(seeds)):
-                    if journal.has_ended(replica):
-                        continue
-                    problem = first if replica == 0 else problems[replica]()
-                    # The guard says it better than warnings; BLAS sums alike on every machine.
-                    with np.errstate(over="ignore", invalid="ignore"), single_threaded():
-                        loop.run(problem, replica)
-                    if after is not None:
-                        after(replica, journal)
-                    journal.end(replica)
-            status, reason = "finished", f"reached time {grid.until:g} in {grid.total} steps"
-            if descent.rise:
-                reason += f"; {descent.rise}"
-        else:
-            status, reason = journal.outcome
+        loop = _Loop(scheme, journal, axes, timer, descent, stop, progress)
+        if guard != "off" and not journal.states:
+            loop.check_step(first)
+        with stop:
+            for replica in range(len(seeds)):
+                if journal.has_ended(replica):
+                    continue
+                problem = first if replica == 0 else problems[replica]()
+                # The guard says it better than warnings; BLAS sums alike on every machine.
+                with np.errstate(over="ignore", invalid="ignore"), single_threaded():
+                    loop.run(problem, replica)
+                if after is not None:
+                    after(replica, journal)
+                journal.end(replica)
+        status, reason = "finished", f"reached time {grid.until:g} in {grid.total} steps"
+        if descent.rise:
+            reason += f"; {descent.rise}"
     except Diverged as error:
         status, reason = "diverged", str(error)
     except Stopped as error:

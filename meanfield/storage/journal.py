@@ -104,8 +104,6 @@ class Journal:
         Where each replica stands; none for one that has not begun.
     notes : dict of str to dict
         Attributes of the groups of the file.
-    outcome : tuple of (str, str), optional
-        Status and reason of a run that had ended, and was killed before its file was whole.
 
     Raises
     ------
@@ -129,7 +127,6 @@ class Journal:
         self.plan, self.checkpoint = plan, checkpoint or Checkpoint()
         self.states: dict[int, State] = {}
         self.notes: dict[str, dict[str, Any]] = {}
-        self.outcome: tuple[str, str] | None = None
         self._sealed: list[SealedSegment] = []
         self._lock: Lock | None = None
         self._about = about
@@ -183,9 +180,7 @@ class Journal:
         for segment in self._sealed:
             self.states.update(segment.states(found.layout))
             self.notes = segment.notes
-        last = self.notes.pop("/", {})  # why it had stopped
-        if last.get("status") in ENDS:
-            self.outcome = last["status"], last["stop_reason"]
+        self.notes.pop("/", None)  # why it had stopped: it goes on
 
     def _release(self) -> None:
         if self._lock is not None:

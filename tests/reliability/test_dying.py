@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 import meanfield as mf
-from meanfield.storage import exists
+from meanfield.storage import Checkpoint, exists
 from tests.reliability.dying import disk
 from tests.reliability.runs import (
     FLOWS,
@@ -100,3 +100,36 @@ def test_while_a_run_is_replaced(tmp_path):
             check_the_end(path, expected("deterministic"), run("deterministic", path, force=True))
             shutil.rmtree(path.parent)
         shutil.rmtree(old)
+
+
+@pytest.mark.parametrize("guard", ["warn", "stop"])
+def test_what_a_guard_has_said_is_not_forgotten(tmp_path, guard):
+    """Above all not that it has stopped the run, where the writer dies with the last file open."""
+    path, layout = tmp_path / "there" / "run.h5", mf.TwoLayer("tanh", 1).layout
+
+    def rise(out, **settings):
+        """Euler's steps overshoot in a, which starts small."""
+        return mf.simulate(
+            mf.Wasserstein(mf.L2(), {"a": 50.0}),
+            mf.NormalInit(4, scale={"a": 0.05}),
+            layout=layout,
+            scheme=mf.Euler(0.05),
+            until=0.6,
+            observe_when={"steps": 1},
+            guard=guard,
+            out=out,
+            checkpoint=Checkpoint(steps=2),
+            **settings,
+        )
+
+    whole = rise(None)
+    assert "the energy rose" in whole.stop_reason
+    for number, kind in points(calls(rise, tmp_path), 16):
+        path.parent.mkdir()
+        with disk(number, kind):
+            rise(path)
+        with rise(path, resume=True) as found:
+            assert (found.status, found.stop_reason) == (whole.status, whole.stop_reason)
+            assert found.diagnostics["energy_rise"] == whole.diagnostics["energy_rise"]
+            assert contents(found) == contents(whole)
+        shutil.rmtree(path.parent)

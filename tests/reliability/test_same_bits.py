@@ -146,6 +146,19 @@ def test_what_depends_on_more_than_the_state(tmp_path, name):
     assert ("rose" in whole.stop_reason) == ("rise" in name)
 
 
+@pytest.mark.parametrize("name", [name for name in CASES if "rise" not in name])
+def test_going_on_from_a_finished_run(tmp_path, name):
+    """Its end is where the longer run passes: 0.15 is the time of no step, 3 · 0.05 is."""
+    flow, scheme, settings = CASES[name]
+    settings = {"start": START, "scheme": scheme, "seed": 3, **settings, "observe": [mf.Energy()]}
+    assert 3 * STEP != 0.15
+    for until in (0.15, UNTIL):
+        run = mf.simulate(flow(), until=until, out=tmp_path / "run.h5", resume=True, **settings)
+    whole = mf.simulate(flow(), until=UNTIL, **settings)
+    for part in ("position", "mass", "velocity", "time", "step"):
+        assert np.array_equal(getattr(run.final, part), getattr(whole.final, part))
+
+
 EXPERIMENT = """
 [network]
 activation = "tanh"
