@@ -21,7 +21,7 @@ from meanfield.storage import durable
 from meanfield.storage.checksums import reading, verify
 from meanfield.storage.journal import check_writable
 from meanfield.storage.layout import SCHEMA_VERSION, read_plan
-from meanfield.storage.parts import PART, is_unfinished, open_parts, parts_of
+from meanfield.storage.parts import PART, open_parts
 from meanfield.storage.plan import Plan
 
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ class Run:
                 with durable.publishing(target) as part:
                     shutil.copyfile(str(self._place), part)
                     durable.sync_file(part)
-        return open_run(target)
+        return Run(h5py.File(target, "r"))
 
     def _image(self) -> bytes:
         """The bytes of a file of its own."""
@@ -325,49 +325,6 @@ def summarise(values: Array) -> str:
     if known.size < 2:
         return f"{known[0] if known.size else np.nan:.6g}"
     return f"{known.mean():.6g} ± {known.std(ddof=1):.2g}"
-
-
-def open_run(path: str | os.PathLike[str]) -> Run:
-    """Open a run: finished, still running, or what a crash has left.
-
-    Raises
-    ------
-    FileProblem
-        If there is none, or it is damaged.
-    """
-    target = Path(path)
-    parts = parts_of(target).is_dir()
-    if is_unfinished(target) or (parts and not target.is_file()):
-        try:
-            return Run(open_parts(target), path=target)
-        except FileProblem:
-            if is_unfinished(target) or not target.is_file():
-                raise  # else it was finished in between
-    if not target.is_file():
-        raise FileProblem(f"{target}: no such file")
-    try:
-        file = h5py.File(target, "r")
-    except (OSError, RuntimeError):
-        raise FileProblem(f"{target} is not an HDF5 file, or it is damaged") from None
-    try:
-        return Run(file)
-    except FileProblem:
-        file.close()
-        raise
-
-
-def exists(path: str | os.PathLike[str]) -> bool:
-    """Whether there is something at a path that is, or may be, a run."""
-    target = Path(path)
-    return target.is_file() or is_unfinished(target)
-
-
-def finished(path: str | os.PathLike[str]) -> Run | None:
-    """The run at a path, if there is one and it is finished."""
-    target = Path(path)
-    if not target.is_file() or is_unfinished(target):
-        return None
-    return open_run(target)
 
 
 def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
