@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from meanfield.errors import MeanfieldError, require
+from meanfield.errors import MeanfieldError, NotWritten, require
 
 if TYPE_CHECKING:
     from meanfield.config import Experiment
@@ -20,6 +20,7 @@ WRONG_INPUT = 2
 DIVERGED = 1
 INACCURATE = 1
 INTERRUPTED = 130  # as a shell reports Ctrl-C
+NOT_WRITTEN = 74  # of a full disk, for instance; sysexits.h calls it EX_IOERR
 
 app = typer.Typer(
     help="Particle-system engine for the mean-field theory of neural networks.",
@@ -271,7 +272,10 @@ def describe(result: Run) -> str:
 
 
 def main() -> None:
-    """Entry point: a user's mistake is one sentence and exit code 2, never a traceback."""
+    """Entry point: a user's mistake is one sentence and exit code 2, never a traceback.
+
+    A disk that refuses what is to be written is one sentence and exit code 74.
+    """
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("meanfield: %(message)s"))
     logger = logging.getLogger("meanfield")
@@ -282,7 +286,7 @@ def main() -> None:
     except MeanfieldError as error:
         for sentence in str(error).split("\n"):
             print(f"meanfield: {sentence}", file=sys.stderr)
-        raise SystemExit(WRONG_INPUT) from None
+        raise SystemExit(NOT_WRITTEN if isinstance(error, NotWritten) else WRONG_INPUT) from None
     except MemoryError as error:
         print(f"meanfield: out of memory: {error}", file=sys.stderr)
         raise SystemExit(WRONG_INPUT) from None

@@ -52,6 +52,10 @@ class FileProblem(MeanfieldError):
     """A file that is missing, exists already, or does not hold what it should."""
 
 
+class NotWritten(FileProblem):
+    """The disk refuses what a run has to write: it is full, for instance."""
+
+
 class Diverged(MeanfieldError):
     """The particles left the finite numbers; says at which step and time, and what to try."""
 

@@ -177,8 +177,16 @@ class Descent:
         self._least, self._largest, self._swing, self._kinetic = map(float, memory["numbers"])
 
     def watch(self, flow: Flow) -> bool:
-        """Begin anew with a replica; False if there is nothing to hold its energies to."""
+        """Begin anew with a replica; False if there is nothing to hold its energies to.
+
+        Raises
+        ------
+        Diverged
+            If the guard had stopped the run, which was killed before it was told.
+        """
         self._forget()
+        if self.rise and self.guard == "stop":
+            raise Diverged(self.rise)
         if self.guard == "off" or self.rise or self._random:
             return False
         return descends(flow)

@@ -6,7 +6,7 @@ adding one kind of randomness to a run changes no other.
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, unique
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -16,6 +16,7 @@ from meanfield.errors import require
 from meanfield.kernels import philox
 
 
+@unique
 class Stream(IntEnum):
     """What a random number is used for. Numbers are part of the file format: never reuse one."""
 

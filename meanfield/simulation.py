@@ -16,7 +16,7 @@ import numpy as np
 
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble, Layout
-from meanfield.errors import Diverged, FileProblem, require
+from meanfield.errors import Diverged, require
 from meanfield.flows import Flow
 from meanfield.functionals import Evaluation
 from meanfield.guards import (
@@ -47,6 +47,7 @@ from meanfield.storage import (
     finished,
     now,
     provenance,
+    tidy,
 )
 
 Progress = Callable[[int, int, "View"], None]
@@ -282,13 +283,16 @@ def simulate_replicas(
         },
     )
     if resume and out is not None and (known := finished(out)) is not None:
-        if known.plan is not None and known.plan.grid.until == until:
+        over = known.status in ("finished", "diverged")
+        if over and known.plan is not None and known.plan.grid.until == until:
             plan.require_same(known.plan, Path(out))
+            tidy(Path(out))
             return known
         known.close()
     timer = Timer()
+    descent = Descent(guard, scheme)
 
-    def spent() -> dict[str, float]:
+    def spent() -> dict[str, Any]:
         elapsed = before.get("elapsed", 0.0) + time.perf_counter() - begin
         compiling = before.get("compiling", 0.0) + compile_log.seconds - compiled
         return {
@@ -297,23 +301,20 @@ def simulate_replicas(
             "steps": timer.steps,
             "steps_per_second": timer.steps / max(1e-9, elapsed - compiling),
             **timer.seconds,
+            **({"energy_rise": descent.rise} if descent.rise else {}),
         }
 
     before: dict[str, Any] = {}
     journal = Journal(out, plan, force=force, resume=resume, checkpoint=checkpoint, about=spent)
     before = journal.notes.get("diagnostics", {})
     timer.resume(before)
-    descent = Descent(guard, scheme, before.get("energy_rise", ""))
+    descent.rise = before.get("energy_rise", "")
     status, reason = "failed", "an error stopped the run"
     stop = Stop(max_wall)
     try:
-        if guard != "off" and not journal.states:
-            with timer("checking"):
-                said = long_step(scheme, first.flow, first.start, grid.total)
-            if said:
-                journal.annotate("diagnostics", long_step=said)
-                warn(said)
         loop = _Loop(scheme, journal, axes, timer, descent, stop, progress)
+        if guard != "off" and not journal.states:
+            loop.check_step(first)
         with stop:
             for replica in range(len(seeds)):
                 if journal.has_ended(replica):
@@ -334,15 +335,10 @@ def simulate_replicas(
         status, reason = "interrupted", str(error)
     except KeyboardInterrupt:
         status, reason = "interrupted", "stopped by the user"
-    except OSError as error:
-        reason = str(error)
-        raise FileProblem(f"{out} cannot be written: {error}") from error
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         raise
     finally:
-        if descent.rise:
-            journal.annotate("diagnostics", energy_rise=descent.rise)
         journal.annotate("provenance", ended=now())
         file = journal.close(status, reason, stop.code)
     return Run(file, path=None if out is None else Path(out))
@@ -360,16 +356,27 @@ class _Loop:
     stop: Stop
     progress: Progress | None
 
+    def check_step(self, problem: Problem) -> None:
+        """Tell a step that is unstable from the start."""
+        with self.timer("checking"):
+            total = self.journal.plan.grid.total
+            said = long_step(self.scheme, problem.flow, problem.start, total)
+        if said:
+            self.journal.annotate("diagnostics", long_step=said)
+            warn(said)
+
     def run(self, problem: Problem, replica: int) -> None:
         """Look, record, step, until the end; from where the journal has the replica."""
         flow, start, scheme = problem.flow, problem.start, self.scheme
         timer, journal, grid = self.timer, self.journal, self.journal.plan.grid
         frame_rows = {step: row for row, step in enumerate(journal.plan.frames)}
+        # Not the rows of the schedules: a run that was extended has looked where it had ended, too.
         axis_rows = {
             axis: {step: row for row, step in enumerate(steps)}
-            for axis, (steps, _) in self.axes.items()
+            for axis, steps in journal.plan.axes.items()
         }
         watched = self.descent.watch(flow)
+        memory: Memory = {}
         reached = journal.states.get(replica)
         if reached is None:
             ensemble, done, seen = start.copy(), 0, -1
@@ -377,7 +384,8 @@ class _Loop:
         else:
             ensemble, done, seen = reached.ensemble, reached.done, reached.done
             view = View(ensemble, flow, start, None, scheme)
-            self._recall(reached.memory)
+            memory = reached.memory
+            self._recall(memory)
         while True:
             here, looked = None, False
             if scheme.looks_first:
@@ -400,7 +408,8 @@ class _Loop:
                         self.descent.look(view)
                 finally:
                     with timer("recording"):
-                        journal.reach(replica, ensemble, done, self._memory)
+                        memory = self._memory() if looked else memory
+                        journal.reach(replica, ensemble, done, memory)
             if done == grid.total:
                 return
             self.stop.check()
@@ -420,7 +429,7 @@ class _Loop:
     def _memory(self) -> dict[str, Array]:
         """What observers and the guard must remember if the run is continued."""
         return {
-            f"{owner}/{key}": array
+            f"{owner}/{key}": np.array(array)
             for owner, keeper in self._keepers().items()
             for key, array in keeper.memory().items()
         }

@@ -110,6 +110,40 @@ def test_tails_of_the_normal_law():
     assert x.max() < 8.66  # of one uniform number in 2^54 parts
 
 
+def test_ten_million_normal_numbers():
+    """Six moments, the law itself, and what a number has in common with those that come next."""
+    x = random.normal(2**62 + 7, Stream.LANGEVIN, 10**6, (size(2_500_000, 500), 4)).ravel()
+    power = np.ones_like(x)
+    # Moments of N(0, 1), with the variances of their estimates.
+    for moment, variance in ((0, 1), (1, 2), (0, 15), (3, 96), (0, 945), (15, 10_170)):
+        power *= x
+        assert abs(power.mean() - moment) < 4 * np.sqrt(variance / x.size)
+    even = x**2 - 1
+    for shift in (1, 2, 3, 4, 5, 8, 400):
+        assert abs(x[shift:] @ x[:-shift]) < 4 * np.sqrt(x.size)
+        assert abs(even[shift:] @ even[:-shift]) < 4 * 2 * np.sqrt(x.size)
+    assert stats.kstest(x, "norm").pvalue > 1e-3
+
+
+def test_streams_and_steps_have_nothing_in_common():
+    """Nor have the seeds; of a correlation as small as 0.015 something would be seen."""
+    count = size(100_000, 500)
+    keys = [(5, stream, 7) for stream in Stream]
+    keys += [(5, Stream.LANGEVIN, step) for step in (0, 6, 8, 2**40)]
+    keys += [(seed, Stream.LANGEVIN, 7) for seed in (0, 4, 6, 2**62)]
+    for draw in (random.normal, random.uniform):
+        found = np.stack([draw(*key, (count, 1))[:, 0] for key in keys])
+        related = np.corrcoef(found)[np.triu_indices(len(keys), 1)]
+        assert np.all(np.abs(related) < 4.5 / np.sqrt(count))
+
+
+def test_a_generator_shares_no_word_with_the_numbers_of_particles():
+    for stream in Stream:
+        taken = random.generator(5, stream, 7).bit_generator.random_raw(1000)
+        own = np.concatenate([_numpy_words(5, stream, 7, particle, 16) for particle in range(60)])
+        assert not np.isin(taken, own).any()
+
+
 def test_moments_of_the_uniform_law():
     x = random.uniform(11, Stream.INITIAL, 0, (size(100_000, 500), 2)).ravel()
     assert 0 < x.min() < x.max() < 1

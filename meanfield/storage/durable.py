@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+from meanfield.errors import NotWritten
 
 
 def aside(path: Path) -> Path:
@@ -19,22 +22,41 @@ def aside(path: Path) -> Path:
 
 def write(path: Path, data: bytes | memoryview) -> None:
     """Write a whole file."""
+    with publishing(path) as part:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def publishing(path: Path) -> Iterator[Path]:
+    """Where to write a file and bring it to the disk; then it gets its own name.
+
+    Whatever goes wrong, what was written is removed.
+    """
     part = aside(path)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     try:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    publish(path)
-
-
-def publish(path: Path) -> None:
-    """Give the file that was written aside, and is on the disk, its own name."""
-    os.replace(aside(path), path)
+        yield part
+        os.replace(part, path)
+    except BaseException:
+        with contextlib.suppress(OSError):  # a full disk gets its space back
+            os.unlink(part)
+        raise
     sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def writing(output: Path, besides: str = "") -> Iterator[None]:
+    """Say in one sentence that an output cannot be written, and what else is worth knowing."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # of a full disk h5py says it either way
+        raise NotWritten(f"{output} cannot be written: {error}{besides}") from error
 
 
 def sync_file(path: Path) -> None:
@@ -53,16 +75,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """A folder whose own name is on the disk."""
-    os.mkdir(folder)
-    sync_folder(folder.parent)
-
-
-def remove_folder(folder: Path) -> None:
-    """Remove a folder of files, if it is there."""
-    if not folder.is_dir():
-        return
-    for file in sorted(folder.iterdir(), reverse=True):
-        os.unlink(file)
-    os.rmdir(folder)
+    """A folder whose own name is on the disk; another process may make it meanwhile."""
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(folder)
     sync_folder(folder.parent)

@@ -10,9 +10,10 @@ import h5py
 import numpy as np
 
 from meanfield.errors import FileProblem
-from meanfield.storage import durable
+from meanfield.storage.checksums import reading, verify
+from meanfield.storage.durable import writing
 from meanfield.storage.layout import MAIN_AXIS, read_memory, read_plan
-from meanfield.storage.parts import PLAN
+from meanfield.storage.parts import write_plan
 from meanfield.storage.plan import Plan
 from meanfield.storage.segment import Piece, Segment, State, read_ensemble, seal
 
@@ -20,7 +21,7 @@ ENOUGH = 2**26  # bytes of a segment
 
 
 def extend(path: Path, plan: Plan, folder: Path) -> Plan:
-    """Fill a folder with what a finished run holds, so that it can go on; return its plan.
+    """Fill a folder with what the file of a run holds, so that it can go on; return its plan.
 
     The file stays. The plan is written last: without it, the folder is nothing.
 
@@ -29,23 +30,15 @@ def extend(path: Path, plan: Plan, folder: Path) -> Plan:
     FileProblem
         If it is another run, or has not so far to go.
     """
-    with h5py.File(path, "r") as file:
+    with reading(path), h5py.File(path, "r") as file:
+        verify(file)
         before = read_plan(file)
         if before is None:
             raise FileProblem(
                 f"{path} was written by an earlier version, and cannot go on: start from where it "
                 'ended, with ensemble.kind = "run"'
             )
-        whole = before.grid.total * before.grid.step
-        if abs(whole - before.grid.until) > 1e-9 * before.grid.step:
-            raise FileProblem(
-                f"{path} ended at {before.grid.until:g}, in the middle of a step of "
-                f"{before.grid.step:g}, and cannot go on as if it had never stopped: start from "
-                'where it ended, with ensemble.kind = "run"'
-            )
-        plan.require_same(before, path, until=True)
-        if plan.grid.until <= before.grid.until:
-            raise FileProblem(f"{path} is finished, and has reached {before.grid.until:g}")
+        _check(path, before, plan, str(file.attrs["status"]), str(file.attrs["stop_reason"]))
         longer = dataclasses.replace(
             plan,
             frames=_longer(before.frames, plan.frames),
@@ -57,7 +50,8 @@ def extend(path: Path, plan: Plan, folder: Path) -> Plan:
             batch.append(piece)
             size += np.asarray(piece.rows).nbytes
             if size >= ENOUGH:
-                seal(folder, number, Segment(batch))
+                with writing(path):
+                    seal(folder, number, Segment(batch))
                 number, size, batch = number + 1, 0, []
         notes = {"diagnostics": _attributes(file["diagnostics"])}
         notes["provenance"] = {
@@ -65,9 +59,28 @@ def extend(path: Path, plan: Plan, folder: Path) -> Plan:
             for key, value in _attributes(file["provenance"]).items()
             if key not in before.provenance
         }
-        seal(folder, number, Segment(batch, _states(file, before), notes))
-    durable.write(folder / PLAN, longer.to_json().encode())
+        last = Segment(batch, _states(file, longer), notes)
+        with writing(path):
+            seal(folder, number, last)
+    write_plan(folder, longer)
     return longer
+
+
+def _check(path: Path, before: Plan, plan: Plan, status: str, reason: str) -> None:
+    """Raise `FileProblem` unless a run can go on as if it had never stopped."""
+    plan.require_same(before, path, until=True)
+    if status == "diverged":
+        raise FileProblem(f"{path} diverged, and cannot go on: {reason}")
+    reached = before.grid.until
+    if plan.grid.until < reached or (status == "finished" and plan.grid.until == reached):
+        raise FileProblem(f"{path} is {status}, and its end is {reached:g}: give a later one")
+    whole = before.grid.total * before.grid.step
+    if plan.grid.until > reached and abs(whole - reached) > 1e-9 * before.grid.step:
+        raise FileProblem(
+            f"{path} ends at {reached:g}, in the middle of a step of {before.grid.step:g}, and "
+            "cannot go on as if it had never stopped: start from where it ended, with "
+            'ensemble.kind = "run"'
+        )
 
 
 def _longer(before: list[int], now: list[int]) -> list[int]:
@@ -92,16 +105,14 @@ def _pieces(file: h5py.File, plan: Plan) -> Iterator[Piece]:
 
 
 def _states(file: h5py.File, plan: Plan) -> dict[int, State]:
-    memory = read_memory(file)
-    return {
-        replica: State(
-            read_ensemble(file["state"], plan.layout, (replica,) if len(plan.seeds) > 1 else ()),
-            plan.grid.total,
-            False,
-            memory.get(replica, {}),
-        )
-        for replica in range(len(plan.seeds))
-    }
+    """Where the replicas that had begun stand, with the times that the longer run has."""
+    found: dict[int, State] = {}
+    for replica, memory in read_memory(file).items():
+        place = (replica,) if len(plan.seeds) > 1 else ()
+        ensemble = read_ensemble(file["state"], plan.layout, place)
+        done = ensemble.step - plan.first_step
+        found[replica] = State(ensemble.having(time=plan.grid.time(done)), done, False, memory)
+    return found
 
 
 def _attributes(group: h5py.Group) -> dict[str, object]:

@@ -8,10 +8,10 @@ A run without a file keeps everything in memory until it ends.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,23 +20,24 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike
 
-from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
 from meanfield.errors import FileProblem, require_count, require_positive
 from meanfield.storage import durable
 from meanfield.storage.extension import extend
-from meanfield.storage.layout import in_memory, write_run
+from meanfield.storage.layout import BOUNDS, in_memory, write_run
 from meanfield.storage.lock import Lock
 from meanfield.storage.parts import (
     LOCK,
     PLAN,
     clear,
+    discard,
     last_plan,
     open_parts,
     parts_of,
     pieces_of,
     run_id_of,
     sealed,
+    write_plan,
 )
 from meanfield.storage.plan import Plan
 from meanfield.storage.segment import (
@@ -47,10 +48,13 @@ from meanfield.storage.segment import (
     Segment,
     State,
     arrays,
+    joined,
     seal,
 )
 
 LARGEST = 2**26  # bytes that are kept in memory before they are sealed
+BESIDES = 500  # bytes that a row in memory takes besides its numbers
+ENDS = ("finished", "diverged")
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,9 @@ class Journal:
     Raises
     ------
     FileProblem
-        If the output cannot be written, or exists, or is being written by another process.
+        If the output exists, or is being written by another process, or is damaged.
+    NotWritten
+        If it cannot be written.
     """
 
     def __init__(
@@ -137,34 +143,31 @@ class Journal:
     def _claim(self, path: Path, force: bool, resume: bool) -> None:
         check_writable(path, force or resume)
         try:
-            if not self.folder.is_dir():
-                durable.make_folder(self.folder)
-            self._lock = Lock(self.folder / LOCK, path)
-            self._open(path, force, resume)
-        except OSError as error:
-            self._withdraw()
-            raise FileProblem(f"{path} cannot be written: {error}") from None
-        except FileProblem:
+            with durable.writing(path):
+                if not self.folder.is_dir():
+                    durable.make_folder(self.folder)
+                self._lock = Lock(self.folder / LOCK, path)
+                self._open(path, force, resume)
+        except BaseException:
             self._withdraw()
             raise
 
     def _withdraw(self) -> None:
         """Leave the output as it was found."""
         if self._lock is not None and not (self.folder / PLAN).exists():
-            with contextlib.suppress(OSError):
-                durable.remove_folder(self.folder)
+            discard(self.folder)
         self._release()
 
     def _open(self, path: Path, force: bool, resume: bool) -> None:
-        found = last_plan(self.folder)
+        found = None if force else last_plan(self.folder)
         if found is not None and found.run_id == run_id_of(path):
             found = None  # the run was finished, and stopped before its folder was gone
-        if found is None or force:
+        if found is None:
             clear(self.folder)
             if path.is_file() and not force:
                 found = extend(path, self.plan, self.folder)
             else:
-                durable.write(self.folder / PLAN, self.plan.to_json().encode())
+                write_plan(self.folder, self.plan)
                 return
         elif not resume:
             raise FileProblem(
@@ -177,6 +180,7 @@ class Journal:
         for segment in self._sealed:
             self.states.update(segment.states(found.layout))
             self.notes = segment.notes
+        self.notes.pop("/", None)  # why it had stopped: it goes on
 
     def _release(self) -> None:
         if self._lock is not None:
@@ -184,51 +188,43 @@ class Journal:
             self._lock = None
 
     def _begin(self) -> None:
-        self._pieces: list[Piece] = []
-        self._rows: dict[tuple[int, str, str], tuple[int, list[Array]]] = {}
-        self._moved: dict[int, Callable[[], State]] = {}
+        self._seen: list[Piece] = []  # of a step that is not whole yet
+        self._kept: list[Piece] = []
+        self._moved: dict[int, State] = {}
         self._bytes, self._since = 0, time.monotonic()
 
-    # While the run goes on
+    # While the run goes on. Ctrl-C, the second time, may raise between any two lines: a step counts
+    # once `reach` has moved all of it at once from what was seen to what is kept.
 
     def frame(self, replica: int, row: int, ensemble: Ensemble) -> None:
         """Keep the ensemble as frame number `row`."""
         for name, array in arrays(ensemble).items():
             rows = array[None].copy()
-            self._pieces.append(Piece("frames", name, FRAME_DIMS[name], replica, row, rows))
-            self._bytes += rows.nbytes
+            self._seen.append(Piece("frames", name, FRAME_DIMS[name], replica, row, rows))
 
     def observe(self, replica: int, axis: str, row: int, values: Mapping[str, ArrayLike]) -> None:
         """Keep what an observable returned, as entry `row` of its time axis."""
         for name, value in values.items():
-            first, rows = self._rows.get((replica, axis, name), (row, []))
-            if row != first + len(rows):  # looks in between had no such value
-                self._gather(replica, axis, name)
-                first, rows = row, []
-            rows.append(np.array(value, dtype=float))  # a copy: the owner may reuse its buffer
-            self._rows[replica, axis, name] = first, rows
-
-    def _gather(self, replica: int, axis: str, name: str) -> None:
-        first, rows = self._rows.pop((replica, axis, name))
-        dims = (axis, "coordinate") if rows[0].ndim else (axis,)
-        self._pieces.append(Piece("observables", name, dims, replica, first, np.array(rows)))
+            rows = np.array([value], dtype=float)  # a copy: the owner may reuse its buffer
+            dims = (axis, "coordinate") if rows.ndim > 1 else (axis,)
+            self._seen.append(Piece("observables", name, dims, replica, row, rows))
 
     def reach(
-        self,
-        replica: int,
-        ensemble: Ensemble,
-        done: int,
-        memory: Callable[[], Memory] = dict,
+        self, replica: int, ensemble: Ensemble, done: int, memory: Memory | None = None
     ) -> None:
-        """A replica stands there now; the ensemble is never changed afterwards."""
-        self._moved[replica] = lambda: State(ensemble, done, False, memory())
+        """A replica stands there now; the ensemble and the memory are never changed afterwards."""
+        if self._seen:
+            self._bytes += sum(piece.rows[()].nbytes + BESIDES for piece in self._seen)
+            self._kept.extend(self._seen)
+            self._seen = []
+        self._moved[replica] = State(ensemble, done, False, memory or {})
         if self._is_due(done):
             self.seal()
 
     def end(self, replica: int) -> None:
         """Nothing is left to do for a replica."""
-        state = self._moved.pop(replica)() if replica in self._moved else self.states[replica]
-        self._moved[replica] = lambda: replace(state, ended=True)
+        state = self._moved.get(replica) or self.states[replica]
+        self._moved[replica] = replace(state, ended=True)
 
     def _is_due(self, done: int) -> bool:
         if self.path is None:
@@ -250,17 +246,27 @@ class Journal:
         self.notes.setdefault(group, {}).update(values)
 
     def seal(self) -> None:
-        """Bring everything to the disk; or keep it, where there is no file."""
-        for key in list(self._rows):
-            self._gather(*key)
-        moved = {replica: state() for replica, state in self._moved.items()}
-        self.states.update(moved)
+        """Bring everything to the disk; or keep it, where there is no file.
+
+        Raises
+        ------
+        NotWritten
+            If the disk is full, for instance; what was sealed before is there.
+        """
         self.annotate("diagnostics", **self._about())
-        if self.path is None:
-            return
-        segment = Segment(self._pieces, moved, self.notes)
-        self._sealed.append(seal(self.folder, len(self._sealed), segment))
-        self._begin()
+        moved = dict(self._moved)
+        if self.path is not None:
+            segment = Segment(list(joined(self._kept)), moved, self.notes)
+            with self._writing():
+                self._sealed.append(seal(self.folder, len(self._sealed), segment))
+        self.states.update(moved)
+        if self.path is not None:
+            self._begin()
+
+    def _writing(self) -> AbstractContextManager[None]:
+        safe = f"; what was sealed before is in {self.folder}, to be continued (resume)"
+        assert self.path is not None
+        return durable.writing(self.path, safe if self._sealed else "")
 
     def has_ended(self, replica: int) -> bool:
         """Whether nothing is left to do for a replica."""
@@ -281,7 +287,7 @@ class Journal:
 
         Raises
         ------
-        FileProblem
+        NotWritten
             If the disk is full, for instance; what was sealed before is there.
         """
         self.annotate("/", status=status, stop_reason=reason, stop_code=code)
@@ -289,33 +295,22 @@ class Journal:
             self.seal()
             if self.path is None:
                 file = in_memory()
-                write_run(file, self.plan, self._all_pieces(), self.states, self.notes)
+                write_run(file, self.plan, joined(self._kept), self.states, self.notes)
                 self._begin()
                 return file
-            if status in ("finished", "diverged"):
-                self._write_file(self.path)
-        except (OSError, RuntimeError) as error:  # of a full disk h5py says it either way
-            safe = f"; what was sealed before is in {self.folder}" if self._sealed else ""
-            raise FileProblem(f"{self.path} cannot be written: {error}{safe}") from error
+            if status in ENDS:
+                with self._writing():
+                    self._write_file(self.path)
         finally:
             self._release()
-        return h5py.File(self.path, "r") if self.path.is_file() else open_parts(self.path)
+        return h5py.File(self.path, "r") if status in ENDS else open_parts(self.path)
 
     def _write_file(self, path: Path) -> None:
-        part = durable.aside(path)
-        try:
-            with h5py.File(part, "w") as file:
-                write_run(file, self.plan, self._all_pieces(), self.states, self.notes)
+        with durable.publishing(path) as part:
+            with h5py.File(part, "w", libver=BOUNDS) as file:
+                write_run(file, self.plan, pieces_of(self._sealed), self.states, self.notes)
             durable.sync_file(part)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-        durable.publish(path)
-        durable.remove_folder(self.folder)
-
-    def _all_pieces(self) -> Iterator[Piece]:
-        yield from pieces_of(self._sealed)
-        yield from self._pieces
+        discard(self.folder)
 
 
 def check_writable(path: Path, replace: bool) -> None:
@@ -343,5 +338,5 @@ def _is_run(path: Path) -> bool:
     try:
         with h5py.File(path, "r") as file:
             return bool(file.attrs.get("format") == "meanfield run")
-    except OSError:
+    except (OSError, RuntimeError):
         return False

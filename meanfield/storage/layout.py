@@ -11,6 +11,7 @@ Layout (schema version 1), names after H5MD::
     /provenance           experiment (TOML text); attributes: versions, platform, seeds, conventions
     /diagnostics          attributes: where the time went
 
+Numbers have HDF5's checksums; all else is signed in the attribute ``checksums``.
 A run of several seeds has ``seed`` as first dimension of everything that depends on it.
 """
 
@@ -25,6 +26,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from meanfield.storage.checksums import sign
 from meanfield.storage.plan import Plan
 from meanfield.storage.segment import (
     STATE_DIMS,
@@ -38,6 +40,7 @@ from meanfield.storage.segment import (
 )
 
 SCHEMA_VERSION = 1
+BOUNDS = ("v110", "v110")  # of the HDF5 format: the first with checksums of all its structure
 MAIN_AXIS = "time"
 _names = itertools.count()
 GROUPS = ("frames", "observables", "state", "provenance", "diagnostics")
@@ -93,6 +96,8 @@ def write_run(
         _write_series(file, plan, group, name, parts, length, virtual)
         parts.clear()  # what was copied from memory is needed no longer
     _write_states(file, plan, states)
+    if not virtual:
+        sign(file)
     file.flush()
 
 
@@ -114,7 +119,7 @@ def _axes(
         scale.attrs.update(units="time units of the flow", long_name="time")
         name = axis.replace(MAIN_AXIS, "step", 1)
         counts = np.array([plan.first_step + step for step in reached], dtype=int)
-        file[group].create_dataset(name, data=counts).dims[0].attach_scale(scale)
+        _checked(file[group], name, counts).dims[0].attach_scale(scale)
     if len(plan.seeds) > 1:
         for group in ("frames", "observables", "state"):
             _scale(file[group], "seed", np.asarray(plan.seeds))
@@ -123,9 +128,15 @@ def _axes(
 
 def _scale(group: h5py.Group, name: str, values: Any) -> h5py.Dataset:
     if name not in group:
-        kind = h5py.string_dtype() if isinstance(values[:1], list) else None
-        group.create_dataset(name, data=values, dtype=kind).make_scale(name)
+        _checked(group, name, values).make_scale(name)
     return group[name]
+
+
+def _checked(group: h5py.Group, name: str, values: Any) -> h5py.Dataset:
+    """A dataset with checksums of its chunks, where it can have chunks."""
+    if isinstance(values, list):
+        return group.create_dataset(name, data=values, dtype=h5py.string_dtype())
+    return group.create_dataset(name, data=values, fletcher32=np.size(values) > 0 < np.ndim(values))
 
 
 def _write_series(
@@ -189,7 +200,7 @@ def _write_states(file: h5py.File, plan: Plan, states: Mapping[int, State]) -> N
             found = {**arrays(state.ensemble), "time": state.ensemble.time}
             value = {**found, "step": state.ensemble.step}[name]
             stored[(replica,) if many else ()] = value
-        dataset = group.create_dataset(name, data=stored)
+        dataset = _checked(group, name, stored)
         _attach(group, dataset, (*(["seed"] if many else []), *dims[name]), plan)
 
 
@@ -208,4 +219,4 @@ def read_memory(file: h5py.File) -> dict[int, Memory]:
 def in_memory() -> h5py.File:
     """An empty file that is nowhere but in memory."""
     name = f"meanfield-run-{next(_names)}"
-    return h5py.File(name, "w", driver="core", backing_store=False)
+    return h5py.File(name, "w", driver="core", backing_store=False, libver=BOUNDS)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 
 from meanfield.errors import FileProblem
+from meanfield.storage import durable
+from meanfield.storage.checksums import digest
 from meanfield.storage.layout import in_memory, write_run
-from meanfield.storage.lock import is_held
+from meanfield.storage.lock import Lock, is_held
 from meanfield.storage.plan import Plan
-from meanfield.storage.segment import Piece, SealedSegment, State
+from meanfield.storage.segment import SEGMENT, Piece, SealedSegment, State
 
 PLAN = "plan.json"
 LOCK = "lock"
-OURS = re.compile(r"lock|plan\.json(\.part)?|\d{6}\.[0-9a-f]{16}\.h5(\.part)?")
+PART = "last_part"  # attribute of a file in memory: the segment that it refers to last
+OURS = re.compile(rf"{LOCK}|{PLAN}(\.part)?|{SEGMENT.pattern}(\.part)?")
 
 
 def parts_of(path: Path) -> Path:
@@ -25,14 +31,35 @@ def parts_of(path: Path) -> Path:
     return path.with_name(path.name + ".parts")
 
 
+def write_plan(folder: Path, plan: Plan) -> None:
+    """Make a folder one of a run: without a plan it is nothing."""
+    found = json.loads(plan.to_json())
+    signed = {"sha256": _sign(found), "plan": found}
+    durable.write(folder / PLAN, json.dumps(signed, indent=1).encode())
+
+
 def last_plan(folder: Path) -> Plan | None:
-    """The plan of a folder; None if nothing was planned there yet."""
+    """The plan of a folder; None if nothing was planned there yet.
+
+    Raises
+    ------
+    FileProblem
+        If it is damaged.
+    """
+    path = folder / PLAN
     try:
-        return Plan.from_json((folder / PLAN).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if _sign(found["plan"]) != found["sha256"]:
+            raise ValueError("its checksum is another")
+        return Plan.from_json(json.dumps(found["plan"]))
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FileProblem(f"{folder / PLAN} is damaged: {error}") from None
+    except Exception as error:  # whatever a parser says of bytes that nobody wrote
+        raise FileProblem(f"{path} is damaged: {error}") from None
+
+
+def _sign(found: Any) -> str:
+    return digest(json.dumps(found).encode())
 
 
 def sealed(folder: Path) -> list[SealedSegment]:
@@ -43,7 +70,7 @@ def sealed(folder: Path) -> list[SealedSegment]:
     FileProblem
         If one is damaged or missing.
     """
-    paths = sorted(folder.glob("[0-9]*.h5"))
+    paths = sorted(path for path in folder.iterdir() if SEGMENT.fullmatch(path.name))
     numbers = [int(path.name.split(".")[0]) for path in paths]
     if numbers != list(range(len(numbers))):
         raise FileProblem(f"{folder} is damaged: it has the segments {numbers}, and no others")
@@ -51,14 +78,14 @@ def sealed(folder: Path) -> list[SealedSegment]:
 
 
 def clear(folder: Path) -> None:
-    """Empty a folder of a run, but for its lock.
+    """Empty a folder of a run, but for its lock; the plan goes first, as it makes it one.
 
     Raises
     ------
     FileProblem
         If something else is in it.
     """
-    files = sorted(folder.iterdir())
+    files = sorted(folder.iterdir(), reverse=True)
     for file in files:
         if not OURS.fullmatch(file.name):
             raise FileProblem(f"{file} is not of a run: it is not removed")
@@ -67,9 +94,35 @@ def clear(folder: Path) -> None:
             os.unlink(file)
 
 
+def discard(folder: Path) -> None:
+    """Remove what is of a run, and the folder if nothing else is in it; as far as possible."""
+    with contextlib.suppress(OSError):
+        for file in sorted(folder.iterdir(), reverse=True):
+            if OURS.fullmatch(file.name) and file.name != LOCK:
+                os.unlink(file)
+        if [file.name for file in folder.iterdir()] == [LOCK]:
+            os.unlink(folder / LOCK)
+            os.rmdir(folder)
+            durable.sync_folder(folder.parent)
+
+
+def tidy(path: Path) -> None:
+    """Remove the folder that a writer has left which died after its file was whole."""
+    folder = parts_of(path)
+    if not folder.is_dir() or is_unfinished(path):
+        return
+    with contextlib.suppress(FileProblem, OSError):  # another writes, or nothing can be written
+        lock = Lock(folder / LOCK, path)
+        try:
+            if not is_unfinished(path):
+                discard(folder)
+        finally:
+            lock.release()
+
+
 def is_unfinished(path: Path) -> bool:
     """Whether there are parts of a run that are newer than its file."""
-    plan = last_plan(parts_of(path)) if parts_of(path).is_dir() else None
+    plan = last_plan(parts_of(path))
     return plan is not None and plan.run_id != run_id_of(path)
 
 
@@ -80,13 +133,20 @@ def run_id_of(path: Path) -> str:
     try:
         with h5py.File(path, "r") as file:
             return str(file.attrs.get("run_id", ""))
-    except OSError:
+    except (OSError, RuntimeError, ValueError):
         return ""
 
 
-def open_parts(path: Path) -> h5py.File:
-    """What there is of a run that is not finished, as a file in memory that refers to it."""
-    folder = parts_of(path)
+def open_parts(path: Path, whole: bool = False) -> h5py.File:
+    """What there is of a run that is not finished, as a file in memory.
+
+    Parameters
+    ----------
+    path : Path
+    whole : bool
+        Copy what was recorded, instead of referring to it.
+    """
+    folder = parts_of(path.absolute())
     plan = last_plan(folder)
     if plan is None:
         raise FileProblem(f"{folder} holds no run: it stopped before anything was written")
@@ -100,7 +160,10 @@ def open_parts(path: Path) -> h5py.File:
     else:
         notes.setdefault("/", {"status": "interrupted", "stop_reason": "it was killed"})
     file = in_memory()
-    write_run(file, plan, pieces_of(segments), states, notes, virtual=True)
+    write_run(file, plan, pieces_of(segments), states, notes, virtual=not whole)
+    if segments and not whole:
+        file.attrs[PART] = str(segments[-1].path)
+    file.flush()
     return file
 
 

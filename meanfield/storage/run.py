@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import h5py
 import numpy as np
@@ -16,13 +17,28 @@ import numpy as np
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble, Layout
 from meanfield.errors import FileProblem, UnknownName
+from meanfield.storage import durable
+from meanfield.storage.checksums import reading, verify
 from meanfield.storage.journal import check_writable
 from meanfield.storage.layout import SCHEMA_VERSION, read_plan
-from meanfield.storage.parts import is_unfinished, open_parts, parts_of
+from meanfield.storage.parts import PART, open_parts
 from meanfield.storage.plan import Plan
 
 if TYPE_CHECKING:
     import xarray
+
+T = TypeVar("T")
+
+
+def _told(method: Callable[..., T]) -> Callable[..., T]:
+    """A method of a run that says of a damaged file that it is damaged."""
+
+    @functools.wraps(method)
+    def told(self: Run, *arguments: Any) -> T:
+        with reading(self._path or "the run"):
+            return method(self, *arguments)
+
+    return told
 
 
 class Frames(Sequence[Ensemble]):
@@ -33,16 +49,17 @@ class Frames(Sequence[Ensemble]):
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        group = run.file["frames"]
-        written = group.get("mass")
-        if written is None:
-            reached = 0
-        elif len(run.seeds) > 1:
-            reached = int(np.isfinite(written[run._replica, :, 0]).sum())
-        else:
-            reached = len(written)
-        self.times: Array = group["time"][:reached]
-        self.steps = group["step"][:reached]
+        with reading(run.path or "the run"):
+            group = run.file["frames"]
+            written = group.get("mass")
+            if written is None:
+                reached = 0
+            elif len(run.seeds) > 1:
+                reached = int(np.isfinite(written[run._replica, :, 0]).sum())
+            else:
+                reached = len(written)
+            self.times: Array = group["time"][:reached]
+            self.steps = group["step"][:reached]
 
     def __len__(self) -> int:
         return len(self.times)
@@ -88,21 +105,33 @@ class Run:
     """
 
     def __init__(self, file: h5py.File, replica: int = 0, path: Path | None = None) -> None:
-        if file.attrs.get("format") != "meanfield run":
-            raise FileProblem(f"{file.filename} is not a run of meanfield")
-        version = int(file.attrs["schema_version"])
-        if version > SCHEMA_VERSION:
-            raise FileProblem(
-                f"{file.filename} has schema version {version}, newer than this meanfield "
-                f"({SCHEMA_VERSION}): upgrade meanfield"
-            )
-        self.file, self._replica = file, replica
         on_disk = None if file.driver == "core" else Path(file.filename)
-        self._path = path or on_disk
-        layout = json.loads(file.attrs["layout"])
-        blocks = {name: tuple(shape) for name, shape in layout["blocks"].items()}
-        self.layout = Layout(blocks, tuple(layout["frozen"]))
-        self.seeds: list[int] = [int(seed) for seed in file["provenance"].attrs["seeds"]]
+        self._file, self._replica, self._path = file, replica, path or on_disk
+        self._place = None if self._path is None else self._path.absolute()
+        with reading(file.filename):
+            if file.attrs.get("format") != "meanfield run":
+                raise FileProblem(f"{file.filename} is not a run of meanfield")
+            version = int(file.attrs["schema_version"])
+            if version > SCHEMA_VERSION:
+                raise FileProblem(
+                    f"{file.filename} has schema version {version}, newer than this meanfield "
+                    f"({SCHEMA_VERSION}): upgrade meanfield"
+                )
+            verify(file)
+            self._part = str(file.attrs.get(PART, ""))
+            layout = json.loads(file.attrs["layout"])
+            blocks = {name: tuple(shape) for name, shape in layout["blocks"].items()}
+            self.layout = Layout(blocks, tuple(layout["frozen"]))
+            self.seeds: list[int] = [int(seed) for seed in file["provenance"].attrs["seeds"]]
+
+    @property
+    def file(self) -> h5py.File:
+        """The HDF5 file; raises `FileProblem` if it refers to parts that are no longer there."""
+        if self._part and not os.path.exists(self._part):
+            raise FileProblem(
+                f"{self._path} was finished or replaced since it was opened: open it again"
+            )
+        return self._file
 
     @property
     def path(self) -> Path | None:
@@ -111,23 +140,27 @@ class Run:
 
     @property
     def _in_memory(self) -> bool:
-        return bool(self.file.driver == "core")
+        return bool(self._file.driver == "core")
 
     @property
+    @_told
     def title(self) -> str:
         """What the run is called."""
         return str(self.file.attrs["title"])
 
     @property
+    @_told
     def status(self) -> str:
         return str(self.file.attrs["status"])
 
     @property
+    @_told
     def stop_reason(self) -> str:
         unfinished = "it is still being written, or was killed"
         return str(self.file.attrs.get("stop_reason", unfinished))
 
     @property
+    @_told
     def stop_code(self) -> int:
         """What a program that stops for this reason returns: 0, or 75, 130, 143."""
         return int(self.file.attrs.get("stop_code", 0))
@@ -143,6 +176,7 @@ class Run:
         return Frames(self)
 
     @property
+    @_told
     def final(self) -> Ensemble:
         """Where the run ended; raises `FileProblem` for a seed that was never run."""
         if "time" not in self.file["state"] or not np.isfinite(self._read("state/time")):
@@ -151,22 +185,26 @@ class Run:
         return self._ensemble("state", time, step)
 
     @property
+    @_told
     def names(self) -> list[str]:
         """Names of the observed series."""
         group = self.file["observables"]
         return [name for name in group if not group[name].is_scale and not name.startswith("step")]
 
     @property
+    @_told
     def provenance(self) -> dict[str, Any]:
         """How the run came about: versions, platform, seeds, conventions."""
         return _plain(self.file["provenance"].attrs)
 
     @property
+    @_told
     def diagnostics(self) -> dict[str, Any]:
         """Where the time went (seconds, summed over the seeds)."""
         return _plain(self.file["diagnostics"].attrs)
 
     @property
+    @_told
     def experiment(self) -> str:
         """The resolved experiment as TOML; empty for a run started from Python."""
         return str(self.file["provenance/experiment"].asstr()[()])
@@ -177,6 +215,7 @@ class Run:
             raise UnknownName("seed", str(seed), map(str, self.seeds))
         return Run(self.file, self.seeds.index(seed), self._path)
 
+    @_told
     def __getitem__(self, name: str) -> xarray.DataArray:
         """A series over ``time`` (and ``seed``, and ``coordinate``)."""
         import xarray
@@ -193,26 +232,35 @@ class Run:
         }
         return xarray.DataArray(data[:], coords=coords, dims=dims, name=name)
 
+    @_told
     def to_xarray(self) -> xarray.DataTree:
         """The whole run as a DataTree, lazily from a file."""
         import xarray
 
-        source: Any = self._path
-        if self._in_memory:
-            source = io.BytesIO(self.file.id.get_file_image())
+        source: Any = io.BytesIO(self._image()) if self._in_memory else self._place
         return xarray.open_datatree(source, engine="h5netcdf")
 
     def save(self, path: str | os.PathLike[str], force: bool = False) -> Run:
         """Write the run to a file, and return the run there."""
         target = Path(path)
         check_writable(target, force)
-        partial = target.with_name(target.name + ".part")
-        if self._in_memory:
-            partial.write_bytes(self.file.id.get_file_image())
-        else:
-            shutil.copyfile(self.file.filename, partial)
-        os.replace(partial, target)
-        return open_run(target)
+        image = self._image() if self._in_memory else None
+        with durable.writing(target):
+            if image is not None:
+                durable.write(target, image)
+            else:
+                with durable.publishing(target) as part:
+                    shutil.copyfile(str(self._place), part)
+                    durable.sync_file(part)
+        return Run(h5py.File(target, "r"))
+
+    def _image(self) -> bytes:
+        """The bytes of a file of its own."""
+        if not self._part:
+            return self.file.id.get_file_image()
+        assert self._place is not None
+        with open_parts(self._place, whole=True) as file:
+            return file.id.get_file_image()
 
     def close(self) -> None:
         """Close the file."""
@@ -248,6 +296,7 @@ class Run:
         return "\n".join(lines)
 
     @property
+    @_told
     def plan(self) -> Plan | None:
         """What the run was to write; None in a file of an earlier version."""
         return read_plan(self.file)
@@ -263,6 +312,7 @@ class Run:
             self._read(f"{group}/velocity", *index) if kinetic else None,
         )
 
+    @_told
     def _read(self, name: str, *index: int) -> Array:
         data = self.file[name]
         return data[(self._replica, *index)] if len(self.seeds) > 1 else data[index or ()]
@@ -275,41 +325,6 @@ def summarise(values: Array) -> str:
     if known.size < 2:
         return f"{known[0] if known.size else np.nan:.6g}"
     return f"{known.mean():.6g} ± {known.std(ddof=1):.2g}"
-
-
-def open_run(path: str | os.PathLike[str]) -> Run:
-    """Open a run: finished, still running, or what a crash has left.
-
-    Raises
-    ------
-    FileProblem
-        If there is none, or it is damaged.
-    """
-    target = Path(path)
-    begun = parts_of(target).is_dir()
-    if is_unfinished(target) or (begun and not target.is_file()):
-        return Run(open_parts(target), path=target)
-    if not target.is_file():
-        raise FileProblem(f"{target}: no such file")
-    try:
-        file = h5py.File(target, "r")
-    except OSError:
-        raise FileProblem(f"{target} is not an HDF5 file") from None
-    return Run(file)
-
-
-def exists(path: str | os.PathLike[str]) -> bool:
-    """Whether there is something at a path that is, or may be, a run."""
-    target = Path(path)
-    return target.is_file() or is_unfinished(target)
-
-
-def finished(path: str | os.PathLike[str]) -> Run | None:
-    """The run at a path, if there is one and it is finished."""
-    target = Path(path)
-    if not target.is_file() or is_unfinished(target):
-        return None
-    return open_run(target)
 
 
 def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:

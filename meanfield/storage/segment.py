@@ -8,11 +8,12 @@ moved, and what observers and guards remember; with all segments before it, it i
 from __future__ import annotations
 
 import base64
-import hashlib
 import itertools
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,11 @@ from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble, Layout
 from meanfield.errors import FileProblem
 from meanfield.storage import durable
+from meanfield.storage.checksums import digest, reading
 
 FORMAT = "meanfield segment"
+SEGMENT = re.compile(r"\d{6}\.[0-9a-f]{16}\.h5")  # the name of one
+SMALL = 2**12  # bytes of a row: what is smaller is put together before it is written
 FRAME_DIMS = {
     "position": ("time", "particle", "coordinate"),
     "mass": ("time", "particle"),
@@ -168,7 +172,7 @@ class SealedSegment:
             raise FileProblem(f"{path} cannot be read: {error.strerror}") from None
         if found != path.name.split(".")[1]:
             raise FileProblem(f"{path} is damaged: its checksum is {found}")
-        with h5py.File(path, "r") as file:
+        with reading(path), h5py.File(path, "r") as file:
             self.notes: dict[str, dict[str, Any]] = json.loads(file.attrs["notes"])
             self.pieces = [self._piece(data) for data in file.get("pieces", {}).values()]
 
@@ -186,7 +190,7 @@ class SealedSegment:
     def states(self, layout: Layout) -> dict[int, State]:
         """The states of the replicas that had moved."""
         found = {}
-        with h5py.File(self.path, "r") as file:
+        with reading(self.path), h5py.File(self.path, "r") as file:
             for replica, group in file.get("states", {}).items():
                 about, memory = group.attrs, unpack(json.loads(group.attrs["memory"]))
                 found[int(replica)] = State(
@@ -199,8 +203,29 @@ def seal(folder: Path, number: int, segment: Segment) -> SealedSegment:
     """Bring a segment to the disk."""
     data = segment.to_bytes()
     path = folder / f"{number:06d}.{digest(data)}.h5"
+    for other in folder.glob(f"{number:06d}.*"):
+        if SEGMENT.match(other.name):  # of an attempt that was broken off
+            os.unlink(other)
     durable.write(path, data)
     return SealedSegment(path)
+
+
+def joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """The same rows in fewer pieces: small ones that follow each other are put together."""
+    series: dict[tuple[int, str, str, bool], list[list[Piece]]] = {}
+    for piece in pieces:
+        small = piece.rows[()].nbytes < SMALL
+        known = series.setdefault((piece.replica, piece.group, piece.name, small), [])
+        last = known[-1][-1] if known and small else None
+        if last is not None and last.first + len(last.rows) == piece.first:
+            known[-1].append(piece)
+        else:
+            known.append([piece])
+    for stretch in itertools.chain.from_iterable(series.values()):
+        if len(stretch) == 1:
+            yield stretch[0]
+        else:
+            yield replace(stretch[0], rows=np.concatenate([piece.rows[()] for piece in stretch]))
 
 
 def arrays(ensemble: Ensemble) -> dict[str, Array]:
@@ -231,11 +256,6 @@ def unpack(packed: Mapping[str, Any]) -> dict[str, Array]:
         key: np.frombuffer(base64.b64decode(text), dtype).reshape(shape)
         for key, (dtype, shape, text) in packed.items()
     }
-
-
-def digest(data: bytes) -> str:
-    """The start of the SHA-256 of some bytes."""
-    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def _as_list(value: Any) -> Any:

@@ -234,7 +234,7 @@ def test_files_that_are_no_runs_are_refused_in_one_sentence(tmp_path):
         mf.open(tmp_path / "nothing.h5")
     text = tmp_path / "text.h5"
     text.write_text("not HDF5")
-    with pytest.raises(FileProblem, match=r"text.h5 is not an HDF5 file$"):
+    with pytest.raises(FileProblem, match=r"text.h5 is not an HDF5 file, or it is damaged$"):
         mf.open(text)
     other = tmp_path / "other.h5"
     h5py.File(other, "w").close()

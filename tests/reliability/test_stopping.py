@@ -1,0 +1,167 @@
+"""Signals and time limits, as the command line has them: exit codes, and how to go on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+import meanfield as mf
+from meanfield import cli, stopping
+from meanfield.storage import journal
+from tests.reliability.runs import contents
+
+EXPERIMENT = """
+[network]
+activation = "tanh"
+[data]
+kind = "arrays"
+x = [[0.0], [1.0]]
+y = [0.1, 0.5]
+[energy]
+temperature = 0.1
+[ensemble]
+count = 4
+[scheme]
+step = 0.1
+[run]
+until = 1.0
+seeds = 2
+observe = ["energy", { kind = "w2", to = "previous" }]
+checkpoint = { steps = 2 }
+"""
+
+KILLED = """
+import os, signal
+from meanfield import cli
+from meanfield.storage import journal
+real = journal.seal
+def seal(folder, number, segment):
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(folder, number, segment)
+journal.seal = seal
+cli.main()
+"""
+
+
+@pytest.fixture(autouse=True)
+def small(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.toml").write_text(EXPERIMENT)
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Call the command line; returns exit code and what it said to standard error."""
+
+    def run(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr("sys.argv", ["meanfield", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return int(ended.value.code or 0), capsys.readouterr().err
+
+    return run
+
+
+@pytest.fixture
+def whole(call):
+    assert call("run", "small.toml", "-o", "whole.h5", "-q")[0] == 0
+    with mf.open("whole.h5") as run:
+        yield contents(run)
+
+
+def check_the_rest(call, whole):
+    """The run is left unfinished, and `resume` brings it to its end."""
+    with mf.open("small.h5") as left:
+        assert left.status == "interrupted"
+    assert call("show", "small.h5")[0] == 0
+    assert call("resume", "small.h5", "-q") == (0, "")
+    with mf.open("small.h5") as run:
+        assert (run.status, run.stop_code) == ("finished", 0)
+        assert contents(run) == whole
+
+
+def test_killed(call, whole):
+    command = [sys.executable, "-c", KILLED, "run", "small.toml"]
+    assert subprocess.run(command, check=False, capture_output=True).returncode == -signal.SIGKILL
+    with mf.open("small.h5") as left:
+        assert left.stop_reason == "it was killed"
+        assert left.replica(0).final.step == 6
+    check_the_rest(call, whole)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize(
+    ("number", "code", "reason"),
+    [
+        (signal.SIGINT, 130, "stopped by Ctrl-C"),
+        (signal.SIGTERM, 143, "stopped by a request to terminate"),
+    ],
+)
+def test_signals(call, whole, monkeypatch, number, code, reason, times):
+    """The second comes in the middle of a seal, which it breaks off."""
+    before = {one: signal.getsignal(one) for one in stopping.SIGNALS}
+    real, sent = journal.durable.write, []
+
+    def write(path, data):
+        real(path, data)
+        while path.name.startswith("000003") and len(sent) < times:
+            sent.append(number)
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(journal.durable, "write", write)
+    found, said = call("run", "small.toml", "-q")
+    assert len(sent) == times
+    assert found == code
+    expected = reason if times == 1 else "stopped by the user"
+    assert said == f"meanfield: {expected}; continue with: meanfield resume small.h5\n"
+    assert {one: signal.getsignal(one) for one in stopping.SIGNALS} == before
+    check_the_rest(call, whole)
+
+
+def test_the_time_is_over(call, whole, monkeypatch):
+    ticks = iter(range(10_000))
+    monkeypatch.setattr(stopping, "time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
+    for left in range(3):  # a job that is queued again and again
+        arguments = ("run", "small.toml") if left < 2 else ("resume", "small.h5")
+        assert call(*arguments, "--max-wall", "5s", "-q") == (
+            75,
+            "meanfield: its time of 5 s was over; continue with: meanfield resume small.h5\n",
+        )
+    check_the_rest(call, whole)
+
+
+def test_an_extension_that_is_stopped_says_so(call, monkeypatch):
+    """And does not take the finished run that it began with for what it has done."""
+    assert call("run", "small.toml", "-q")[0] == 0
+    ticks = iter(range(10_000))
+    monkeypatch.setattr(stopping, "time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
+    longer = ("resume", "small.h5", "--until", "2.0", "-q")
+    assert call(*longer, "--max-wall", "5s")[0] == 75
+    with mf.open("small.h5") as run:
+        assert run.status == "interrupted"
+        assert run.final.time == pytest.approx(1.4)
+    assert call(*longer)[0] == 0
+    with mf.open("small.h5") as run:
+        assert run.final.time == 2.0
+
+
+def test_what_a_look_remembers_belongs_to_its_state(call, whole, monkeypatch):
+    """A Ctrl-C that comes when one observable has looked, and the next has not."""
+    real = mf.W2.__call__
+
+    def look(self, view):
+        found = real(self, view)
+        if view.ensemble.step == 6:  # not sealed yet: 5 has moved since
+            raise KeyboardInterrupt
+        return found
+
+    monkeypatch.setattr(mf.W2, "__call__", look)
+    assert call("run", "small.toml", "-q")[0] == 130
+    monkeypatch.setattr(mf.W2, "__call__", real)
+    check_the_rest(call, whole)
