@@ -41,12 +41,15 @@ from meanfield.stopping import Stop, Stopped
 from meanfield.storage import (
     Checkpoint,
     Journal,
+    Keep,
     Memory,
+    Origin,
     Plan,
     Run,
     finished,
-    now,
     provenance,
+    session_begins,
+    session_ends,
 )
 
 Progress = Callable[[int, int, "View"], None]
@@ -55,6 +58,7 @@ When = Schedule | Mapping[str, Any] | Sequence[float]
 LONGEST = 10_000  # characters of an attribute; HDF5 has no room for long ones
 DEFAULT_OBSERVE = evenly(201)
 DEFAULT_FRAMES = evenly(21)
+NOWHERE = Origin()
 
 
 @dataclass
@@ -113,6 +117,7 @@ def simulate(
     observe: Sequence[Observable] = (Energy(),),
     observe_when: When = DEFAULT_OBSERVE,
     frames: When = DEFAULT_FRAMES,
+    keep: Keep | None = None,
     out: str | os.PathLike[str] | None = None,
     force: bool = False,
     title: str = "",
@@ -145,6 +150,8 @@ def simulate(
         has a schedule of its own.
     frames : Schedule
         When the whole ensemble is kept (also at the start and the end).
+    keep : Keep, optional
+        What a frame holds of the ensemble; default: all, as it is.
     out : path, optional
         An HDF5 file; left out, the run stays in memory.
     force : bool
@@ -198,6 +205,7 @@ def simulate(
         observe=observe,
         observe_when=observe_when,
         frames=frames,
+        keep=keep,
         out=out,
         force=force,
         title=title,
@@ -218,10 +226,12 @@ def simulate_replicas(
     observe: Sequence[Observable],
     observe_when: When = DEFAULT_OBSERVE,
     frames: When = DEFAULT_FRAMES,
+    keep: Keep | None = None,
     out: str | os.PathLike[str] | None = None,
     force: bool = False,
     title: str = "",
     experiment: str = "",
+    origin: Origin = NOWHERE,
     guard: Guard = "warn",
     progress: Progress | None = None,
     after: Callable[[int, Journal], None] | None = None,
@@ -240,6 +250,8 @@ def simulate_replicas(
         A step "auto" is chosen at the start of the first replica, and is that of all.
     experiment : str
         The resolved experiment, kept in the file.
+    origin : Origin
+        What it was read from: the files must be the same for a run to be continued.
     after : callable, optional
         ``after(replica, journal)`` when a replica has ended.
     others
@@ -263,6 +275,7 @@ def simulate_replicas(
         experiment,
         {
             **provenance(list(seeds)),
+            **origin.attributes(),
             "flow": repr(first.flow)[:LONGEST],
             "scheme": repr(scheme),
             "until": until,
@@ -271,10 +284,12 @@ def simulate_replicas(
             "flow": repr(first.flow),
             "scheme": repr(scheme),
             "start": digest(first.start),
+            **origin.hashes,
             "frames": repr(frames),
             "observe_when": repr(observe_when),
             "observe": repr([(observer.kind, observer.when) for observer in observe]),
         },
+        keep=keep or Keep(),
     )
     if resume and out is not None and (known := finished(out)) is not None:
         if known.plan is not None and known.plan.grid.until == until:
@@ -297,6 +312,7 @@ def simulate_replicas(
     before: dict[str, Any] = {}
     journal = Journal(out, plan, force=force, resume=resume, checkpoint=checkpoint, about=spent)
     before = journal.notes.get("diagnostics", {})
+    journal.annotate("provenance", **session_begins(journal.notes.get("provenance", {})))
     timer.resume(before)
     descent = Descent(guard, scheme, before.get("energy_rise", ""))
     status, reason = "failed", "an error stopped the run"
@@ -338,7 +354,7 @@ def simulate_replicas(
     finally:
         if descent.rise:
             journal.annotate("diagnostics", energy_rise=descent.rise)
-        journal.annotate("provenance", ended=now())
+        journal.annotate("provenance", **session_ends(journal.notes["provenance"]))
         file = journal.close(status, reason, stop.code)
     return Run(file, path=None if out is None else Path(out))
 

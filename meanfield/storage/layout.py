@@ -88,6 +88,9 @@ def write_run(
     for piece in pieces:
         series.setdefault((piece.group, piece.name), []).append(piece)
     lengths = _axes(file, plan, series.values())
+    if states:
+        count = len(next(iter(states.values())).ensemble)
+        _scale(file["frames"], "particle", plan.keep.which(count))
     for (group, name), parts in series.items():
         length = lengths[group, parts[0].dims[0]]
         _write_series(file, plan, group, name, parts, length, virtual)
@@ -191,6 +194,19 @@ def _write_states(file: h5py.File, plan: Plan, states: Mapping[int, State]) -> N
             stored[(replica,) if many else ()] = value
         dataset = group.create_dataset(name, data=stored)
         _attach(group, dataset, (*(["seed"] if many else []), *dims[name]), plan)
+
+
+def dims_of(data: h5py.Dataset) -> tuple[str, ...]:
+    """The names of a dataset's dimensions; an axis is its own."""
+    if data.is_scale:
+        return (data.name.rsplit("/", 1)[-1],)
+    return tuple(scales[0].name.rsplit("/", 1)[-1] for scales in data.dims)
+
+
+def series_of(file: h5py.File) -> list[str]:
+    """Names of the observed series."""
+    group = file["observables"]
+    return [name for name in group if not group[name].is_scale and not name.startswith("step")]
 
 
 def read_plan(file: h5py.File) -> Plan | None:

@@ -17,7 +17,7 @@ from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble, Layout
 from meanfield.errors import FileProblem, UnknownName
 from meanfield.storage.journal import check_writable
-from meanfield.storage.layout import SCHEMA_VERSION, read_plan
+from meanfield.storage.layout import SCHEMA_VERSION, dims_of, read_plan, series_of
 from meanfield.storage.parts import is_unfinished, open_parts, parts_of
 from meanfield.storage.plan import Plan
 
@@ -114,6 +114,16 @@ class Run:
         return bool(self.file.driver == "core")
 
     @property
+    def is_current(self) -> bool:
+        """Whether all it shows is there: the parts of an unfinished run go when it ends."""
+        if not self._in_memory or self._path is None:
+            return True
+        groups = self.file["frames"], self.file["observables"]
+        virtual = [data for group in groups for data in group.values() if data.is_virtual]
+        sources = {source.file_name for data in virtual for source in data.virtual_sources()}
+        return all(map(os.path.exists, sources))
+
+    @property
     def title(self) -> str:
         """What the run is called."""
         return str(self.file.attrs["title"])
@@ -153,8 +163,7 @@ class Run:
     @property
     def names(self) -> list[str]:
         """Names of the observed series."""
-        group = self.file["observables"]
-        return [name for name in group if not group[name].is_scale and not name.startswith("step")]
+        return series_of(self.file)
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -184,9 +193,8 @@ class Run:
         if name not in self.names:
             raise UnknownName("series", name, self.names)
         data = self.file["observables"][name]
-        scales = [data.dims[i][0] for i in range(data.ndim)]
-        dims = [scale.name.rsplit("/", 1)[-1] for scale in scales]
-        dims = ["time" if dim.startswith("time") else dim for dim in dims]
+        scales = [self.file["observables"][dim] for dim in dims_of(data)]
+        dims = ["time" if dim.startswith("time") else dim for dim in dims_of(data)]
         coords = {
             dim: scale.asstr()[:] if dim == "coordinate" else scale[:]
             for dim, scale in zip(dims, scales, strict=True)
@@ -201,6 +209,19 @@ class Run:
         if self._in_memory:
             source = io.BytesIO(self.file.id.get_file_image())
         return xarray.open_datatree(source, engine="h5netcdf")
+
+    def export(
+        self,
+        target: str | os.PathLike[str],
+        *,
+        format: str = "",
+        frames: Sequence[float] | None = None,
+        force: bool = False,
+    ) -> Path:
+        """Write the run for other programs; see `meanfield.storage.export.export`."""
+        from meanfield.storage.export import export
+
+        return export(self, target, format=format, frames=frames, force=force)
 
     def save(self, path: str | os.PathLike[str], force: bool = False) -> Run:
         """Write the run to a file, and return the run there."""
