@@ -1,6 +1,8 @@
 import os
 
 from .activations import Activation as Activation
+from .comparison import Comparison as Comparison
+from .comparison import compare as compare
 from .config import Experiment as Experiment
 from .config import Study as Study
 from .data import Clusters as Clusters
@@ -135,6 +137,7 @@ from .sharpness import advise as advise
 from .sharpness import top_curvature as top_curvature
 from .simulation import simulate as simulate
 from .storage import Frames as Frames
+from .storage import Keep as Keep
 from .storage import Run as Run
 
 __version__: str
