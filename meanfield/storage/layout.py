@@ -25,6 +25,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from meanfield.storage.names import describe
 from meanfield.storage.plan import Plan
 from meanfield.storage.segment import (
     STATE_DIMS,
@@ -114,10 +115,11 @@ def _axes(
         reached = steps[: lengths[group, axis]]
         times = np.array([plan.grid.time(step) for step in reached], dtype=float)
         scale = _scale(file[group], axis, times)
-        scale.attrs.update(units="time units of the flow", long_name="time")
         name = axis.replace(MAIN_AXIS, "step", 1)
         counts = np.array([plan.first_step + step for step in reached], dtype=int)
-        file[group].create_dataset(name, data=counts).dims[0].attach_scale(scale)
+        stored = file[group].create_dataset(name, data=counts)
+        stored.dims[0].attach_scale(scale)
+        describe(stored)
     if len(plan.seeds) > 1:
         for group in ("frames", "observables", "state"):
             _scale(file[group], "seed", np.asarray(plan.seeds))
@@ -127,7 +129,9 @@ def _axes(
 def _scale(group: h5py.Group, name: str, values: Any) -> h5py.Dataset:
     if name not in group:
         kind = h5py.string_dtype() if isinstance(values[:1], list) else None
-        group.create_dataset(name, data=values, dtype=kind).make_scale(name)
+        made = group.create_dataset(name, data=values, dtype=kind)
+        made.make_scale(name)
+        describe(made)
     return group[name]
 
 
@@ -177,6 +181,7 @@ def _attach(group: h5py.Group, dataset: h5py.Dataset, dims: Sequence[str], plan:
         else:
             scale = group[dim]
         dataset.dims[i].attach_scale(scale)
+    describe(dataset)
 
 
 def _write_states(file: h5py.File, plan: Plan, states: Mapping[int, State]) -> None:
