@@ -71,12 +71,13 @@ def export(
     _check_target(path, run, force)
     part = durable.aside(path)
     try:
-        while True:
+        written = False
+        while not (written and run.is_current):
+            if not run.is_current:  # it has ended meanwhile, and its parts are gone
+                assert run.path is not None
+                run = open_run(run.path)
             FORMATS[known](run.file, _rows(run, frames), part)
-            if run.is_current:
-                break
-            assert run.path is not None
-            run = open_run(run.path)  # it has ended meanwhile, and its parts are gone
+            written = True
         durable.sync_file(part)
         durable.publish(path)
     except OSError as error:

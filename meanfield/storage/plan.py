@@ -16,6 +16,8 @@ from meanfield.errors import FileProblem
 from meanfield.schedules import Grid
 from meanfield.storage.keep import Keep
 
+SAID = ("flow", "scheme", "frames", "observe_when", "observe")  # of the identity, by experiments
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -95,7 +97,10 @@ class Plan:
     def _compared(self) -> dict[str, Any]:
         # Which steps frames and series have follows from the schedules in the identity.
         derived = ("provenance", "experiment", "run_id", "frames", "axes")
-        return {k: v for k, v in json.loads(self.to_json()).items() if k not in derived}
+        found = {k: v for k, v in json.loads(self.to_json()).items() if k not in derived}
+        if self.experiment:  # it says the same; and a list that was read again is no tuple
+            found["identity"] = {k: v for k, v in self.identity.items() if k not in SAID}
+        return found
 
 
 def require_same(
