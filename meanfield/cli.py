@@ -83,7 +83,7 @@ def run(
         require(not overrides and not variant, "--again", file, "no --set and no --variant with it")
         experiments = {"": Experiment.of_run(file)}
         targets = {"": out or _target(Path(file), "again")}
-        if targets[""].exists() and targets[""].samefile(file):
+        if targets[""].resolve() == Path(file).resolve():
             raise FileProblem(f"{file} is the run itself: choose another name (-o)")
     else:
         experiments = _load(file, overrides, variant)
@@ -179,14 +179,13 @@ def show(out: Output) -> None:
     with open_run(out) as found:
         print(describe(found))
         provenance = found.provenance
-        versions = ", ".join(
-            f"{key.removeprefix('version_')} {value}"
-            for key, value in provenance.items()
-            if key.startswith("version_")
-        )
+        main = ("meanfield", "numpy", "numba", "scipy", "pot", "h5py")
+        versions = ", ".join(f"{name} {provenance[f'version_{name}']}" for name in main)
         print(f"started     {provenance['started']}, ended {provenance.get('ended', '?')}")
         print(f"with        {versions}, Python {provenance['python']}")
         print(f"on          {provenance['platform']}, {provenance['threads']} threads")
+        if len(sessions := provenance.get("session_started", [])) > 1:
+            print(f"sessions    {len(sessions)}, the last from {sessions[-1]}")
         spent = {k: v for k, v in found.diagnostics.items() if k.endswith("ing")}
         print("time        " + ", ".join(f"{name} {sec:.2f} s" for name, sec in spent.items()))
         if found.experiment:

@@ -102,7 +102,7 @@ def _check_target(path: Path, run: Run, force: bool) -> None:
         raise FileProblem(f"{path}: the folder {path.parent} does not exist")
     if path.is_dir():
         raise FileProblem(f"{path} is a folder: give the name of a file")
-    if path.exists() and run.path is not None and run.path.exists() and path.samefile(run.path):
+    if run.path is not None and path.resolve() == run.path.resolve():
         raise FileProblem(f"{path} is the run itself: choose another name")
     if path.exists() and not force:
         raise FileProblem(f"{path} exists already: choose another name, or --force")

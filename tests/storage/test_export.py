@@ -260,6 +260,9 @@ def test_refusals(tmp_path):
         run.export(tmp_path / "run.npz", frames=[])
     with pytest.raises(FileProblem, match=r"run.h5 is the run itself"):
         run.export(tmp_path / "run.h5", format="h5md", force=True)
+    stopped = simulate(tmp_path / "stopped.h5", progress=stopping(0, 4))
+    with pytest.raises(FileProblem, match=r"stopped.h5 is the run itself"):
+        stopped.export(tmp_path / "stopped.h5", format="h5md")
     with pytest.raises(FileProblem, match=r"the folder .* does not exist$"):
         run.export(tmp_path / "nowhere" / "run.csv")
     with pytest.raises(FileProblem, match=r"is a folder"):

@@ -110,6 +110,18 @@ def test_our_own_revision_is_only_that_of_a_checkout():
         assert "package_revision" not in found
 
 
+def test_installed_in_somebodys_repository_it_has_no_revision(repository, monkeypatch):
+    package = repository / ".venv" / "meanfield"
+    (package / "storage").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    monkeypatch.setattr(module, "__file__", str(package / "storage" / "provenance.py"))
+    assert module.revision(package)
+    assert module._own_revision.__wrapped__() == ""
+    _git(repository, "add", ".venv")
+    _git(repository, "commit", "-q", "-m", "second")
+    assert module._own_revision.__wrapped__() == module.revision(package) != ""
+
+
 def test_the_hash_of_every_file_that_was_read(repository):
     points = repository / "points.csv"
     expected = hashlib.sha256(points.read_bytes()).hexdigest()
