@@ -1,6 +1,8 @@
 import os
 
 from .activations import Activation as Activation
+from .comparison import Comparison as Comparison
+from .comparison import compare as compare
 from .config import Experiment as Experiment
 from .config import Study as Study
 from .data import Clusters as Clusters
@@ -136,6 +138,7 @@ from .sharpness import advise as advise
 from .sharpness import top_curvature as top_curvature
 from .simulation import simulate as simulate
 from .storage import Frames as Frames
+from .storage import Keep as Keep
 from .storage import Run as Run
 from .tangent import tangent_kernel as tangent_kernel
 

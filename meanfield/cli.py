@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from meanfield.errors import MeanfieldError, NotWritten, require
+from meanfield.errors import FileProblem, InvalidInput, MeanfieldError, NotWritten, require
 
 if TYPE_CHECKING:
     from meanfield.config import Experiment
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 WRONG_INPUT = 2
 DIVERGED = 1
 INACCURATE = 1
+DIFFERENT = 1
 INTERRUPTED = 130  # as a shell reports Ctrl-C
 NOT_WRITTEN = 74  # of a full disk, for instance; sysexits.h calls it EX_IOERR
 
@@ -39,6 +40,9 @@ Set = Annotated[
 Variant = Annotated[
     str, typer.Option("--variant", metavar="NAME", help="One of the file's variants (all).")
 ]
+Numbers = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write the numbers here too.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
 MaxWall = Annotated[
     str,
@@ -58,6 +62,10 @@ def run(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Where to write (default: NAME.h5).")
     ] = None,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="FILE is a run: its experiment anew, into NAME-again.h5."),
+    ] = False,
     force: Force = False,
     max_wall: MaxWall = "",
     threads: Threads = None,
@@ -67,15 +75,21 @@ def run(
 
     A run that was stopped before its end is continued.
     """
+    from meanfield.config import Experiment
     from meanfield.storage import check_writable
 
     _prepare(threads, quiet)
     stop_after = _seconds(max_wall)
-    experiments = _load(file, overrides, variant)
-    targets = {
-        name: _target(out or Path(f"{Path(file).stem}.h5"), "" if variant else name)
-        for name in experiments
-    }
+    if again:
+        require(not overrides and not variant, "--again", file, "no --set and no --variant with it")
+        experiments = {"": Experiment.of_run(file)}
+        targets = {"": out or _target(Path(file), "again")}
+        if targets[""].resolve() == Path(file).resolve():
+            raise FileProblem(f"{file} is the run itself: choose another name (-o)")
+    else:
+        experiments = _load(file, overrides, variant)
+        default = out or Path(f"{Path(file).stem}.h5")
+        targets = {name: _target(default, "" if variant else name) for name in experiments}
     for name, experiment in experiments.items():
         experiment.check()
         check_writable(targets[name], replace=True)
@@ -118,9 +132,7 @@ def reproduce(
         Path | None,
         typer.Option("-o", "--out", metavar="FOLDER", help="Keep the runs there."),
     ] = None,
-    numbers: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the numbers here too.")
-    ] = None,
+    numbers: Numbers = None,
     force: Force = False,
     threads: Threads = None,
     quiet: Annotated[
@@ -168,18 +180,74 @@ def show(out: Output) -> None:
     with open_run(out) as found:
         print(describe(found))
         provenance = found.provenance
-        versions = ", ".join(
-            f"{key.removeprefix('version_')} {value}"
-            for key, value in provenance.items()
-            if key.startswith("version_")
-        )
+        main = ("meanfield", "numpy", "numba", "scipy", "pot", "h5py")
+        versions = ", ".join(f"{name} {provenance[f'version_{name}']}" for name in main)
         print(f"started     {provenance['started']}, ended {provenance.get('ended', '?')}")
         print(f"with        {versions}, Python {provenance['python']}")
         print(f"on          {provenance['platform']}, {provenance['threads']} threads")
+        if len(sessions := provenance.get("session_started", [])) > 1:
+            print(f"sessions    {len(sessions)}, the last from {sessions[-1]}")
         spent = {k: v for k, v in found.diagnostics.items() if k.endswith("ing")}
         print("time        " + ", ".join(f"{name} {sec:.2f} s" for name, sec in spent.items()))
         if found.experiment:
             print(f"\n{found.experiment}", end="")
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(metavar="OUT.h5", help="A run, finished or not.")],
+    target: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="TARGET", help="Where to write (default: OUT.csv)."),
+    ] = None,
+    format: Annotated[
+        str, typer.Option("--format", help="csv, parquet, npz, nc or h5md (default: the ending).")
+    ] = "",
+    frames: Annotated[
+        str, typer.Option("--frames", metavar="T1,T2…", help="Only the frames nearest to these.")
+    ] = "",
+    force: Force = False,
+) -> None:
+    """Write a run for other programs: a table, arrays, netCDF, or a trajectory of particles."""
+    from meanfield.storage import open_run
+
+    with open_run(out) as found:
+        written = found.export(
+            target or out.with_suffix(f".{format or 'csv'}"),
+            format=format,
+            frames=_times(frames),
+            force=force,
+        )
+    print(written)
+
+
+@app.command()
+def diff(
+    first: Annotated[Path, typer.Argument(metavar="A.h5")],
+    second: Annotated[Path, typer.Argument(metavar="B.h5")],
+    numbers: Numbers = None,
+) -> None:
+    """Hold two runs against each other; exit code 1 unless all their numbers have the same bits."""
+    import json
+
+    from meanfield.comparison import compare
+
+    found = compare(first, second)
+    print(found)
+    if numbers is not None:
+        numbers.write_text(json.dumps(found.table(), indent=1) + "\n", encoding="utf-8")
+    if not found.same_bits:
+        raise typer.Exit(DIFFERENT)
+
+
+@app.command()
+def cite(out: Output) -> None:
+    """Print BibTeX of meanfield, and of the methods and data that a run has used."""
+    from meanfield.citations import bibtex
+    from meanfield.storage import open_run
+
+    with open_run(out) as found:
+        print(bibtex(found), end="")
 
 
 @app.command()
@@ -215,9 +283,7 @@ def check(file: File, overrides: Set = None, variant: Variant = "") -> None:
 
 @app.command()
 def bench(
-    numbers: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the numbers here too.")
-    ] = None,
+    numbers: Numbers = None,
     threads: Threads = None,
 ) -> None:
     """Check the kernels on this machine: which path, how fast, how right."""
@@ -344,6 +410,16 @@ def _seconds(text: str) -> float | None:
     total = sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=False))
     require(total > 0, "--max-wall", text, "a time like 90s, 45m or 3h30m")
     return float(total)
+
+
+def _times(text: str) -> list[float] | None:
+    """Times like 0,2.5,10; None if there are none."""
+    if not text:
+        return None
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InvalidInput("--frames", text, "times like 0,2.5,10") from None
 
 
 def _silent(_: str) -> None:

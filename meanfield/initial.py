@@ -233,7 +233,7 @@ class FromRun(Initial):
     path : str
         An HDF5 file of meanfield.
     time : float, optional
-        The frame nearest to it; default: the final state.
+        The frame nearest to it, with the particles that frames have; default: the final state.
     seed : int, optional
         Which replica, in a run of several seeds; default: the first.
     dtype : {"float64", "float32"}, optional
@@ -252,8 +252,10 @@ class FromRun(Initial):
     def draw(self, layout: Layout, seed: int) -> Ensemble:
         with open_run(self.path) as run:
             chosen = run if self.seed is None else run.replica(self.seed)
-            found = chosen.final if self.time is None else chosen.frames.at(self.time)
-        return Given(found, dtype=self.dtype).draw(layout, seed)
+            final = chosen.final
+            found = final if self.time is None else chosen.frames.at(self.time)
+        precision: Any = final.dtype.name  # frames may be kept in a lower one
+        return Given(found, dtype=self.dtype or precision).draw(layout, seed)
 
 
 @initials.register("file")

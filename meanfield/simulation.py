@@ -41,12 +41,15 @@ from meanfield.stopping import Stop, Stopped
 from meanfield.storage import (
     Checkpoint,
     Journal,
+    Keep,
     Memory,
+    Origin,
     Plan,
     Run,
     finished,
-    now,
     provenance,
+    session_begins,
+    session_ends,
     tidy,
 )
 
@@ -56,6 +59,7 @@ When = Schedule | Mapping[str, Any] | Sequence[float]
 LONGEST = 10_000  # characters of an attribute; HDF5 has no room for long ones
 DEFAULT_OBSERVE = evenly(201)
 DEFAULT_FRAMES = evenly(21)
+NOWHERE = Origin()
 
 
 @dataclass
@@ -119,6 +123,7 @@ def simulate(
     observe: Sequence[Observable] = (Energy(),),
     observe_when: When = DEFAULT_OBSERVE,
     frames: When = DEFAULT_FRAMES,
+    keep: Keep | None = None,
     out: str | os.PathLike[str] | None = None,
     force: bool = False,
     title: str = "",
@@ -151,6 +156,8 @@ def simulate(
         has a schedule of its own.
     frames : Schedule
         When the whole ensemble is kept (also at the start and the end).
+    keep : Keep, optional
+        What a frame holds of the ensemble; default: all, as it is.
     out : path, optional
         An HDF5 file; left out, the run stays in memory.
     force : bool
@@ -204,6 +211,7 @@ def simulate(
         observe=observe,
         observe_when=observe_when,
         frames=frames,
+        keep=keep,
         out=out,
         force=force,
         title=title,
@@ -224,10 +232,12 @@ def simulate_replicas(
     observe: Sequence[Observable],
     observe_when: When = DEFAULT_OBSERVE,
     frames: When = DEFAULT_FRAMES,
+    keep: Keep | None = None,
     out: str | os.PathLike[str] | None = None,
     force: bool = False,
     title: str = "",
     experiment: str = "",
+    origin: Origin = NOWHERE,
     guard: Guard = "warn",
     progress: Progress | None = None,
     after: Callable[[int, Journal], None] | None = None,
@@ -246,6 +256,8 @@ def simulate_replicas(
         A step "auto" is chosen at the start of the first replica, and is that of all.
     experiment : str
         The resolved experiment, kept in the file.
+    origin : Origin
+        What it was read from: the files must be the same for a run to be continued.
     after : callable, optional
         ``after(replica, journal)`` when a replica has ended.
     others
@@ -269,6 +281,7 @@ def simulate_replicas(
         experiment,
         {
             **provenance(list(seeds)),
+            **origin.attributes(),
             "flow": repr(first.flow)[:LONGEST],
             "scheme": repr(scheme),
             "until": until,
@@ -277,10 +290,12 @@ def simulate_replicas(
             "flow": repr(first.flow),
             "scheme": repr(scheme),
             "start": digest(first.start),
+            **origin.hashes,
             "frames": repr(frames),
             "observe_when": repr(observe_when),
             "observe": repr([(observer.kind, observer.when) for observer in observe]),
         },
+        keep=keep or Keep(),
     )
     if resume and out is not None and (known := finished(out)) is not None:
         over = known.status in ("finished", "diverged")
@@ -307,6 +322,7 @@ def simulate_replicas(
     before: dict[str, Any] = {}
     journal = Journal(out, plan, force=force, resume=resume, checkpoint=checkpoint, about=spent)
     before = journal.notes.get("diagnostics", {})
+    journal.annotate("provenance", **session_begins(journal.notes.get("provenance", {})))
     timer.resume(before)
     descent.rise = before.get("energy_rise", "")
     status, reason = "failed", "an error stopped the run"
@@ -339,7 +355,7 @@ def simulate_replicas(
         reason = f"{type(error).__name__}: {error}"
         raise
     finally:
-        journal.annotate("provenance", ended=now())
+        journal.annotate("provenance", **session_ends(journal.notes["provenance"]))
         file = journal.close(status, reason, stop.code)
     return Run(file, path=None if out is None else Path(out))
 

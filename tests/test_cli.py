@@ -135,6 +135,55 @@ def test_reproduce(experiment, call, tmp_path):
     assert "NO   longer is lower" in out
 
 
+def test_again_and_diff(experiment, call):
+    assert call("run", experiment, "-q")[0] == 0
+    assert call("run", "small.h5", "--again", "-q")[0] == 0
+    code, out, _ = call("diff", "small.h5", "small-again.h5", "--json", "numbers.json")
+    assert (code, out.splitlines()[0]) == (0, "small.h5 and small-again.h5: the same bits")
+    assert json.loads(Path("numbers.json").read_text())["same_bits"] is True
+    assert call("run", experiment, "-q", "-o", "other.h5", "--set", "run.seed=1")[0] == 0
+    code, out, _ = call("diff", "small.h5", "other.h5")
+    assert code == 1
+    assert "run.seed: 0 → 1" in out
+    assert "W2 = " in out
+
+
+def test_again_replaces_nothing(experiment, call):
+    assert call("run", experiment, "-q")[0] == 0
+    before = Path("small.h5").read_bytes()
+    for arguments, said in [
+        (("-o", "small.h5"), "small.h5 is the run itself"),
+        (("--set", "run.seed=1"), "--again = 'small.h5': expected no --set and no --variant"),
+    ]:
+        code, _, err = call("run", "small.h5", "--again", "--force", *arguments)
+        assert code == 2
+        assert said in err
+    assert Path("small.h5").read_bytes() == before
+    assert "no such file" in call("run", "nothing.h5", "--again")[2]
+
+
+def test_export(experiment, call):
+    assert call("run", experiment, "-q")[0] == 0
+    assert call("export", "small.h5") == (0, "small.csv\n", "")
+    assert Path("small.csv").read_text().startswith("seed,time,step,energy,")
+    written = call("export", "small.h5", "--format", "npz", "--frames", "0,1.0")
+    assert written == (0, "small.npz\n", "")
+    code, _, err = call("export", "small.h5", "-o", "small.csv")
+    assert code == 2
+    assert err == "meanfield: small.csv exists already: choose another name, or --force\n"
+    assert call("export", "small.h5", "-o", "small.csv", "--force")[0] == 0
+    code, _, err = call("export", "small.h5", "-o", "new.nc", "--frames", "soon")
+    assert "--frames = 'soon': expected times like 0,2.5,10" in err
+
+
+def test_cite(experiment, call):
+    assert call("run", experiment, "-q")[0] == 0
+    code, out, _ = call("cite", "small.h5")
+    assert code == 0
+    assert out.startswith("@software{meanfield,")
+    assert "@article{mei2018," in out
+
+
 def test_quiet_says_nothing(experiment, call):
     assert call("run", experiment, "-q") == (0, "", "")
 

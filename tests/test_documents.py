@@ -92,6 +92,47 @@ def test_page_of_keys_is_complete():
             assert re.search(rf"`{key}\b", page), (cls.__name__, key)
 
 
+def test_python_of_the_page_about_the_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    pieces = blocks("docs/file-format.md", "python")
+    assert len(pieces) == 3
+    for code in pieces:
+        exec(compile(code, "file-format.md", "exec"), names)
+
+
+def test_page_about_the_file_names_all_attributes(tmp_path, monkeypatch):
+    from tests.storage.runs import simulate
+
+    page = (ROOT / "docs" / "file-format.md").read_text(encoding="utf-8")
+    with simulate(tmp_path / "run.h5") as run:
+        known = [*run.provenance, *run.file.attrs, *run.file["provenance"], *run.file]
+    for name in known:
+        if not name.startswith("version_"):
+            assert re.search(rf"[`/]{name}\b", page), name
+
+
+def test_commands_and_python_of_the_page_about_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    experiment = blocks("README.md", "toml")[0].replace("dim = 20", "dim = 2")
+    small = experiment.replace("count = 500", "count = 12").replace("until = 10.0", "until = 2.0")
+    _, _, *kept = blocks("docs/runs.md", "toml")[0].splitlines()
+    (tmp_path / "my.toml").write_text("\n".join([small, *kept]))
+    lines = [line for block in blocks("docs/runs.md", "console") for line in block.splitlines()]
+    commands = [shlex.split(line[2:].split("#")[0])[1:] for line in lines]
+    assert len(commands) == 9
+    for arguments in commands:
+        monkeypatch.setattr("sys.argv", ["meanfield", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        over = 75 if "--max-wall" in arguments else 0
+        assert ended.value.code in (0, None, over), arguments
+    names: dict[str, object] = {}
+    for code in blocks("docs/runs.md", "python"):
+        exec(compile(code, "runs.md", "exec"), names)
+    assert {"my.nc", "my.csv", "my.h5md", "my-again.h5"} <= {f.name for f in tmp_path.iterdir()}
+
+
 def test_number_of_activations_in_the_readme():
     from meanfield.activations import activations
 

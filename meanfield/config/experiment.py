@@ -25,7 +25,7 @@ from meanfield.schedules import Grid, schedule
 from meanfield.schemes import Scheme
 from meanfield.sharpness import with_step
 from meanfield.simulation import Problem, Progress, rehearse, simulate_replicas
-from meanfield.storage import Checkpoint, Journal, Run, exists, open_run, require_same
+from meanfield.storage import Checkpoint, Journal, Keep, Origin, Run, exists, open_run, require_same
 
 
 class Experiment:
@@ -41,6 +41,8 @@ class Experiment:
         Name of the experiment, unless ``run.title`` gives one.
     source : str, optional
         What to call the experiment in messages.
+    folder : Path, optional
+        Of the file that it was read from.
 
     Attributes
     ----------
@@ -60,8 +62,9 @@ class Experiment:
         base: str | os.PathLike[str] = ".",
         title: str = "",
         source: str = "experiment",
+        folder: Path | None = None,
     ) -> None:
-        self._source = source
+        self._source, self._folder = source, folder
         self._sections = Sections.check(tables, Path(base), source)
         self.title = self._sections.run.title or title
         self.scheme: Scheme = self._sections.scheme.build()
@@ -112,7 +115,8 @@ class Experiment:
         """The experiment of a file that was read; see `load`."""
         tables = file.tables(variant, reduced, overrides)
         source = f"{file.path} ({variant})" if variant else str(file.path)
-        return cls(tables, file.path.parent, file.path.stem, source)
+        folder = file.path.parent
+        return cls(tables, folder, file.path.stem, source, folder)
 
     @classmethod
     def of_run(cls, path: str | os.PathLike[str], until: float | None = None) -> Experiment:
@@ -286,10 +290,12 @@ class Experiment:
             observe=self.observers(),
             observe_when=self._sections.run.observe_when,
             frames=self._sections.run.frames,
+            keep=Keep(**self._sections.run.keep),
             out=out,
             force=force,
             title=self.title,
             experiment=self.to_toml(),
+            origin=Origin(self._folder, self._sections.files),
             guard=self._sections.run.guard,
             progress=progress,
             after=baseline,

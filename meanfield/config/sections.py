@@ -21,7 +21,7 @@ from meanfield.networks import TwoLayer
 from meanfield.observables import View, observables
 from meanfield.schedules import schedule
 from meanfield.schemes import schemes
-from meanfield.storage import Checkpoint
+from meanfield.storage import Checkpoint, Keep
 
 SECTIONS = ("network", "data", "energy", "ensemble", "flow", "scheme", "run")
 
@@ -80,6 +80,14 @@ class Sections:
                 problems.attempt(name, checked.build)
         problems.finish()
         return cls(**found)  # type: ignore[arg-type]  # finish() has raised if one is None
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files that data and start are read from, by key."""
+        tables = {"data": self.data.inputs.arguments, "ensemble": self.ensemble.arguments}
+        return {
+            f"{name}.path": Path(table["path"]) for name, table in tables.items() if "path" in table
+        }
 
 
 def network_section(table: Table, problems: Problems) -> Checked | None:
@@ -283,6 +291,17 @@ def _check_target(table: Any, problems: Problems) -> Checked | None:
     return checked
 
 
+def _require_arguments(key: str, table: Table, cls: Any) -> None:
+    """Raise `InvalidInput` unless a table holds arguments of a dataclass."""
+    known = [item.name for item in fields(cls)]
+    for name in table:
+        require(name in known, f"{key}.{name}", table[name], f"one of the keys {', '.join(known)}")
+    try:
+        cls(**table)
+    except InvalidInput as error:
+        raise error.within(key) from None
+
+
 @dataclass(frozen=True)
 class RunSection:
     """``[run]``: how long, from which seeds, what is looked at and kept.
@@ -303,6 +322,8 @@ class RunSection:
         A classical method to fit on the same data, for comparison.
     guard : {"warn", "stop", "off"}
         What happens when the energy rises though the flow lowers it; see `simulate`.
+    keep : table
+        What a frame holds: see `meanfield.storage.Keep`.
     checkpoint : table
         How often the run is sealed on the disk: see `meanfield.storage.Checkpoint`.
     title : str
@@ -316,6 +337,7 @@ class RunSection:
     frames: dict[str, Any] | list[float] = field(default_factory=lambda: {"evenly": 21})
     baseline: str = ""
     guard: Guard = "warn"
+    keep: dict[str, Any] = field(default_factory=dict)
     checkpoint: dict[str, Any] = field(default_factory=lambda: {"wall": 60.0})
     title: str = ""
 
@@ -336,13 +358,8 @@ class RunSection:
                 raise error.within(key) from None
         if self.baseline:
             _ = baselines[self.baseline]
-        known = [item.name for item in fields(Checkpoint)]
-        for key in self.checkpoint:
-            require(key in known, f"checkpoint.{key}", key, f"one of {', '.join(known)}")
-        try:
-            Checkpoint(**self.checkpoint)
-        except InvalidInput as error:
-            raise error.within("checkpoint") from None
+        _require_arguments("keep", self.keep, Keep)
+        _require_arguments("checkpoint", self.checkpoint, Checkpoint)
 
     @classmethod
     def check(cls, table: Table, problems: Problems) -> RunSection | None:
@@ -382,8 +399,9 @@ class RunSection:
             key: plain(getattr(self, key))
             for key in (
                 *("until", "seed", "seeds", "observe_when", "frames"),
-                *("baseline", "guard", "checkpoint"),
+                *("baseline", "guard", "keep", "checkpoint"),
             )
+            if key != "keep" or self.keep
         }
         table["observe"] = [checked.table() for checked in self.observe]
         return table

@@ -105,7 +105,7 @@ class Kinetic(SecondOrder):
 
     References
     ----------
-    Z. Chen, Y. Lin, Z. Ren, S. Wang, 2024 (mean field); B. Leimkuhler, C. Matthews, 2015.
+    F. Chen, Y. Lin, Z. Ren, S. Wang, 2024 (mean field); B. Leimkuhler, C. Matthews, 2015.
     """
 
     def __init__(

@@ -1,10 +1,11 @@
 """Runs and tables on disk; the only place that imports h5py."""
 
 from meanfield.storage.journal import Checkpoint, Journal, check_writable
+from meanfield.storage.keep import Keep
 from meanfield.storage.opening import exists, finished, open_run
 from meanfield.storage.parts import tidy
-from meanfield.storage.plan import Plan, require_same
-from meanfield.storage.provenance import now, provenance
+from meanfield.storage.plan import Plan, differences, require_same
+from meanfield.storage.provenance import Origin, provenance, session_begins, session_ends
 from meanfield.storage.run import Frames, Run, summarise
 from meanfield.storage.segment import Memory
 from meanfield.storage.tables import read_table
@@ -13,17 +14,21 @@ __all__ = [
     "Checkpoint",
     "Frames",
     "Journal",
+    "Keep",
     "Memory",
+    "Origin",
     "Plan",
     "Run",
     "check_writable",
+    "differences",
     "exists",
     "finished",
-    "now",
     "open_run",
     "provenance",
     "read_table",
     "require_same",
+    "session_begins",
+    "session_ends",
     "summarise",
     "tidy",
 ]

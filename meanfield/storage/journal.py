@@ -198,7 +198,7 @@ class Journal:
 
     def frame(self, replica: int, row: int, ensemble: Ensemble) -> None:
         """Keep the ensemble as frame number `row`."""
-        for name, array in arrays(ensemble).items():
+        for name, array in arrays(self.plan.keep.of(ensemble)).items():
             rows = array[None].copy()
             self._seen.append(Piece("frames", name, FRAME_DIMS[name], replica, row, rows))
 

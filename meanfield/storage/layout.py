@@ -27,6 +27,7 @@ import h5py
 import numpy as np
 
 from meanfield.storage.checksums import sign
+from meanfield.storage.names import describe
 from meanfield.storage.plan import Plan
 from meanfield.storage.segment import (
     STATE_DIMS,
@@ -91,6 +92,9 @@ def write_run(
     for piece in pieces:
         series.setdefault((piece.group, piece.name), []).append(piece)
     lengths = _axes(file, plan, series.values())
+    if states:
+        count = len(next(iter(states.values())).ensemble)
+        _scale(file["frames"], "particle", plan.keep.which(count))
     for (group, name), parts in series.items():
         length = lengths[group, parts[0].dims[0]]
         _write_series(file, plan, group, name, parts, length, virtual)
@@ -116,10 +120,11 @@ def _axes(
         reached = steps[: lengths[group, axis]]
         times = np.array([plan.grid.time(step) for step in reached], dtype=float)
         scale = _scale(file[group], axis, times)
-        scale.attrs.update(units="time units of the flow", long_name="time")
         name = axis.replace(MAIN_AXIS, "step", 1)
         counts = np.array([plan.first_step + step for step in reached], dtype=int)
-        _checked(file[group], name, counts).dims[0].attach_scale(scale)
+        stored = _checked(file[group], name, counts)
+        stored.dims[0].attach_scale(scale)
+        describe(stored)
     if len(plan.seeds) > 1:
         for group in ("frames", "observables", "state"):
             _scale(file[group], "seed", np.asarray(plan.seeds))
@@ -128,7 +133,9 @@ def _axes(
 
 def _scale(group: h5py.Group, name: str, values: Any) -> h5py.Dataset:
     if name not in group:
-        _checked(group, name, values).make_scale(name)
+        made = _checked(group, name, values)
+        made.make_scale(name)
+        describe(made)
     return group[name]
 
 
@@ -185,6 +192,7 @@ def _attach(group: h5py.Group, dataset: h5py.Dataset, dims: Sequence[str], plan:
         else:
             scale = group[dim]
         dataset.dims[i].attach_scale(scale)
+    describe(dataset)
 
 
 def _write_states(file: h5py.File, plan: Plan, states: Mapping[int, State]) -> None:
@@ -202,6 +210,19 @@ def _write_states(file: h5py.File, plan: Plan, states: Mapping[int, State]) -> N
             stored[(replica,) if many else ()] = value
         dataset = _checked(group, name, stored)
         _attach(group, dataset, (*(["seed"] if many else []), *dims[name]), plan)
+
+
+def dims_of(data: h5py.Dataset) -> tuple[str, ...]:
+    """The names of a dataset's dimensions; an axis is its own."""
+    if data.is_scale:
+        return (data.name.rsplit("/", 1)[-1],)
+    return tuple(scales[0].name.rsplit("/", 1)[-1] for scales in data.dims)
+
+
+def series_of(file: h5py.File) -> list[str]:
+    """Names of the observed series."""
+    group = file["observables"]
+    return [name for name in group if not group[name].is_scale and not name.startswith("step")]
 
 
 def read_plan(file: h5py.File) -> Plan | None:

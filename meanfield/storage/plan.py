@@ -14,6 +14,9 @@ from typing import Any
 from meanfield.ensemble import Layout
 from meanfield.errors import FileProblem
 from meanfield.schedules import Grid
+from meanfield.storage.keep import Keep
+
+SAID = ("flow", "scheme", "frames", "observe_when", "observe")  # of the identity, by experiments
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Plan:
         What must be the same for a run to be continued, besides all the above but provenance.
     run_id : str
         One of its own for each run.
+    keep : Keep
+        What frames hold.
     """
 
     grid: Grid
@@ -55,6 +60,7 @@ class Plan:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     identity: Mapping[str, str] = field(default_factory=dict)
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    keep: Keep = field(default_factory=Keep)
 
     def to_json(self) -> str:
         """Everything, so that `from_json` gives an equal plan: numbers keep all their digits."""
@@ -69,6 +75,7 @@ class Plan:
         return cls(
             grid=Grid(**found.pop("grid")),
             layout=Layout(blocks, tuple(layout["frozen"])),
+            keep=Keep(**found.pop("keep", {})),
             **found,
         )
 
@@ -85,12 +92,15 @@ class Plan:
         """
         free = {"run.until", "grid.until"} if until else set()
         require_same(self.experiment, other.experiment, output, free)
-        _require_none(_differences(self._compared(), other._compared()) - free, output)
+        _require_none(differences(self._compared(), other._compared()) - free, output)
 
     def _compared(self) -> dict[str, Any]:
         # Which steps frames and series have follows from the schedules in the identity.
         derived = ("provenance", "experiment", "run_id", "frames", "axes")
-        return {k: v for k, v in json.loads(self.to_json()).items() if k not in derived}
+        found = {k: v for k, v in json.loads(self.to_json()).items() if k not in derived}
+        if self.experiment:  # it says the same; and a list that was read again is no tuple
+            found["identity"] = {k: v for k, v in self.identity.items() if k not in SAID}
+        return found
 
 
 def require_same(
@@ -106,7 +116,7 @@ def require_same(
     free : collection of str
         Dotted keys that may differ.
     """
-    found = _differences(tomllib.loads(experiment), tomllib.loads(other))
+    found = differences(tomllib.loads(experiment), tomllib.loads(other))
     _require_none(found - set(free), output)
 
 
@@ -118,12 +128,12 @@ def _require_none(keys: Collection[str], output: Path) -> None:
         )
 
 
-def _differences(one: Any, other: Any, key: str = "") -> set[str]:
+def differences(one: Any, other: Any, key: str = "") -> set[str]:
     """Dotted keys under which two tables differ."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         names = sorted({*one, *other})
         parts = (
-            _differences(one.get(name), other.get(name), f"{key}.{name}" if key else name)
+            differences(one.get(name), other.get(name), f"{key}.{name}" if key else name)
             for name in names
         )
         return set().union(*parts)

@@ -20,7 +20,7 @@ from meanfield.errors import FileProblem, UnknownName
 from meanfield.storage import durable
 from meanfield.storage.checksums import reading, verify
 from meanfield.storage.journal import check_writable
-from meanfield.storage.layout import SCHEMA_VERSION, read_plan
+from meanfield.storage.layout import SCHEMA_VERSION, dims_of, read_plan, series_of
 from meanfield.storage.parts import PART, open_parts
 from meanfield.storage.plan import Plan
 
@@ -143,6 +143,11 @@ class Run:
         return bool(self._file.driver == "core")
 
     @property
+    def is_current(self) -> bool:
+        """Whether all it shows is there: the parts of an unfinished run go when it ends."""
+        return not self._part or os.path.exists(self._part)
+
+    @property
     @_told
     def title(self) -> str:
         """What the run is called."""
@@ -188,8 +193,7 @@ class Run:
     @_told
     def names(self) -> list[str]:
         """Names of the observed series."""
-        group = self.file["observables"]
-        return [name for name in group if not group[name].is_scale and not name.startswith("step")]
+        return series_of(self.file)
 
     @property
     @_told
@@ -223,9 +227,8 @@ class Run:
         if name not in self.names:
             raise UnknownName("series", name, self.names)
         data = self.file["observables"][name]
-        scales = [data.dims[i][0] for i in range(data.ndim)]
-        dims = [scale.name.rsplit("/", 1)[-1] for scale in scales]
-        dims = ["time" if dim.startswith("time") else dim for dim in dims]
+        scales = [self.file["observables"][dim] for dim in dims_of(data)]
+        dims = ["time" if dim.startswith("time") else dim for dim in dims_of(data)]
         coords = {
             dim: scale.asstr()[:] if dim == "coordinate" else scale[:]
             for dim, scale in zip(dims, scales, strict=True)
@@ -239,6 +242,19 @@ class Run:
 
         source: Any = io.BytesIO(self._image()) if self._in_memory else self._place
         return xarray.open_datatree(source, engine="h5netcdf")
+
+    def export(
+        self,
+        target: str | os.PathLike[str],
+        *,
+        format: str = "",
+        frames: Sequence[float] | None = None,
+        force: bool = False,
+    ) -> Path:
+        """Write the run for other programs; see `meanfield.storage.export.export`."""
+        from meanfield.storage.export import export
+
+        return export(self, target, format=format, frames=frames, force=force)
 
     def save(self, path: str | os.PathLike[str], force: bool = False) -> Run:
         """Write the run to a file, and return the run there."""
@@ -264,7 +280,7 @@ class Run:
 
     def close(self) -> None:
         """Close the file."""
-        self.file.close()
+        self._file.close()
 
     def __enter__(self) -> Run:
         return self

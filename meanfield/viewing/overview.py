@@ -79,8 +79,9 @@ def caption(run: Run, neurons: bool) -> str:
     """What one has to know to read the figure."""
     parts = []
     if neurons:
-        count = len(run.frames[0])
-        parts.append(f"{count:,} particle{'s' if count > 1 else ''}")
+        count, whole = len(run.frames[0]), len(run.final)
+        share = f" of {whole:,}" if count < whole else ""
+        parts.append(f"{count:,}{share} particle{'s' if whole > 1 else ''}")
     if len(run.seeds) > 1:
         parts.append(f"{len(run.seeds)} seeds: line mean, band min to max")
         seed = run.seed
