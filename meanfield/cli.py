@@ -28,7 +28,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-File = Annotated[str, typer.Argument(metavar="FILE", help="A TOML file, or a shipped experiment.")]
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE...",
+        help="A TOML file, or a shipped experiment; each further one changes those before it.",
+    ),
+]
 Output = Annotated[Path, typer.Argument(metavar="OUT.h5", help="A finished run.")]
 Set = Annotated[
     list[str] | None,
@@ -51,7 +57,7 @@ Threads = Annotated[
 
 @app.command()
 def run(
-    file: File,
+    files: Files,
     overrides: Set = None,
     variant: Variant = "",
     out: Annotated[
@@ -66,17 +72,18 @@ def run(
 
     A run that was stopped before its end is continued.
     """
+    from meanfield.config.study import check_all
     from meanfield.storage import check_writable
 
     _prepare(threads, quiet)
     stop_after = _seconds(max_wall)
-    experiments = _load(file, overrides, variant)
+    experiments = _load(files, overrides, variant)
     targets = {
-        name: _target(out or Path(f"{Path(file).stem}.h5"), "" if variant else name)
+        name: _target(out or Path(f"{Path(files[-1]).stem}.h5"), "" if variant else name)
         for name in experiments
     }
+    check_all(experiments)
     for name, experiment in experiments.items():
-        experiment.check()
         check_writable(targets[name], replace=True)
         if not force:
             experiment.require_same(targets[name])
@@ -203,10 +210,13 @@ def plot(
 
 
 @app.command()
-def check(file: File, overrides: Set = None, variant: Variant = "") -> None:
+def check(files: Files, overrides: Set = None, variant: Variant = "") -> None:
     """Validate an experiment and print it with every default filled in."""
-    for name, experiment in _load(file, overrides, variant).items():
-        experiment.check()
+    from meanfield.config.study import check_all
+
+    experiments = _load(files, overrides, variant)
+    check_all(experiments)
+    for name, experiment in experiments.items():
         if name and not variant:
             print(f"# variant {name}")
         print(experiment.to_toml(), end="")
@@ -326,13 +336,13 @@ def main() -> None:
         raise SystemExit(WRONG_INPUT) from None
 
 
-def _load(file: str, overrides: list[str] | None, variant: str) -> dict[str, Experiment]:
+def _load(files: list[str], overrides: list[str] | None, variant: str) -> dict[str, Experiment]:
     """The experiments of a file by variant, or the one that is asked for."""
-    from meanfield.config import Experiment, ExperimentFile, find
+    from meanfield.config import ExperimentFile, find
+    from meanfield.config.study import experiments
 
-    found = ExperimentFile.read(find(file))
-    names = [variant] if variant or not found.variants else found.variants
-    return {name: Experiment.of(found, name, overrides=overrides or []) for name in names}
+    found = ExperimentFile.read([find(file) for file in files])
+    return experiments(found, overrides=overrides or [], only=variant)
 
 
 def _target(out: Path, variant: str) -> Path:

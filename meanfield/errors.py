@@ -26,7 +26,7 @@ class InvalidInput(MeanfieldError, ValueError):
 
     def __init__(self, key: str, value: object, expected: str) -> None:
         self.key, self.value, self.expected = key, value, expected
-        super().__init__(f"{key} = {_short(value)}: expected {expected}")
+        super().__init__(f"{key} = {short(value)}: expected {expected}")
 
     def within(self, section: str) -> InvalidInput:
         """The same error, seen from the section of the file that the key belongs to."""
@@ -84,6 +84,7 @@ def _is_finite(value: object) -> bool:
     ) < float("inf")
 
 
-def _short(value: object, limit: int = 60) -> str:
+def short(value: object, limit: int = 60) -> str:
+    """A value in one line."""
     text = " ".join(repr(value).split())  # an array would take several lines
     return text if len(text) <= limit else text[: limit - 1] + "…"

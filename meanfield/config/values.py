@@ -1,0 +1,70 @@
+"""Values of TOML before anybody knows what they are for: what no key takes, and paths."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from meanfield.config.problems import Problems
+from meanfield.errors import InvalidInput
+
+DEEPEST = 16  # tables and lists inside each other
+LARGEST = 2**63
+
+
+def require_possible(tables: Mapping[str, Any], problems: Problems) -> None:
+    """Raise `Mistakes` if anything stands there that no key takes."""
+    for key, said in _impossible(tables):
+        problems.add(said, key)
+    problems.finish()
+
+
+def _impossible(tables: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Dates, NaN, numbers beyond 64 bits, depths: the key, and a sentence."""
+    stack: list[tuple[tuple[Any, ...], Any]] = [((), tables)]
+    while stack:  # a function that calls itself would end with the deepest file
+        place, value = stack.pop()
+        if isinstance(value, (Mapping, list)):
+            if len(place) > DEEPEST:
+                key = _dotted(place[:3])
+                yield key, f"{key}: expected at most {DEEPEST} tables and lists inside each other"
+                continue
+            entries = value.items() if isinstance(value, Mapping) else enumerate(value)
+            stack += [((*place, name), item) for name, item in entries]
+        elif isinstance(value, int) and not -LARGEST <= value < LARGEST:
+            key = _dotted(place)
+            yield key, f"{key}: expected a whole number of 64 bits, below 9.2e18 in size"
+        elif isinstance(value, float) and math.isnan(value):
+            yield _dotted(place), str(InvalidInput(_dotted(place), value, "a finite number"))
+        elif isinstance(value, (datetime.date, datetime.time)):
+            said = InvalidInput(_dotted(place), str(value), "no date and no time of day")
+            yield _dotted(place), str(said)
+
+
+def _dotted(place: tuple[Any, ...]) -> str:
+    text = ""
+    for part in place:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def anchored(value: Any, base: Path, key: str = "") -> Any:
+    """The same with every text that is called ``path`` made absolute, seen from a folder."""
+    if isinstance(value, Mapping):
+        return {name: anchored(item, base, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [anchored(item, base) for item in value]
+    if key == "path" and isinstance(value, str):
+        return absolute(value, base)
+    return value
+
+
+def absolute(path: str, base: Path) -> str:
+    """A path seen from a folder; as it is, where it cannot be one."""
+    try:
+        return str((base / Path(path).expanduser()).resolve())
+    except (OSError, RuntimeError, ValueError):  # an unknown user's home, a NUL
+        return path
