@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
+import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -319,7 +321,10 @@ def describe(result: Run) -> str:
 
 
 def main() -> None:
-    """Entry point: a user's mistake is one sentence and exit code 2, never a traceback."""
+    """Entry point: a user's mistake is one sentence and exit code 2.
+
+    With MEANFIELD_DEBUG=1 the traceback is printed before it.
+    """
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("meanfield: %(message)s"))
     logger = logging.getLogger("meanfield")
@@ -328,12 +333,24 @@ def main() -> None:
     try:
         app()
     except MeanfieldError as error:
-        for sentence in str(error).split("\n"):
-            print(f"meanfield: {sentence}", file=sys.stderr)
-        raise SystemExit(WRONG_INPUT) from None
+        _refuse(error, str(error))
     except MemoryError as error:
-        print(f"meanfield: out of memory: {error}", file=sys.stderr)
-        raise SystemExit(WRONG_INPUT) from None
+        _refuse(error, f"out of memory: {error}")
+    except Exception as error:
+        from meanfield.config import python
+
+        said = python.blame(error)
+        if said is None:
+            raise
+        _refuse(error, said)
+
+
+def _refuse(error: BaseException, said: str) -> NoReturn:
+    if os.environ.get("MEANFIELD_DEBUG"):
+        traceback.print_exception(error)
+    for sentence in said.split("\n"):
+        print(f"meanfield: {sentence}", file=sys.stderr)
+    raise SystemExit(WRONG_INPUT) from None
 
 
 def _load(files: list[str], overrides: list[str] | None, variant: str) -> dict[str, Experiment]:

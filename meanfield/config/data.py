@@ -12,6 +12,7 @@ from meanfield.config.tables import Checked, Table, check_kind
 from meanfield.data import LabelledLaw, Law, Stream, Target, Teacher, laws, sources, targets
 from meanfield.errors import MeanfieldError, require, require_count
 from meanfield.initial import NormalInit, SphereInit
+from meanfield.memory import require_room
 from meanfield.networks import TwoLayer
 from meanfield.registry import OneOf, Registry
 
@@ -72,10 +73,12 @@ class TeacherTable:
             a = self.a if len(self.a) else 1.0
             ensemble = theirs.ensemble(self.w, a, self.b if len(self.b) else 0.0)
         else:
+            count = self.neurons or 1
+            require_room("neurons", count, float(count) * theirs.layout.width)
             law = SphereInit if self.law == "sphere" else NormalInit
             # Another stream than the student's start: the seed is folded, not shared.
             drawn = random.generator(seed if self.seed is None else self.seed, random.Stream.TARGET)
-            ensemble = law(self.neurons or 1).draw(theirs.layout, int(drawn.integers(2**63)))
+            ensemble = law(count).draw(theirs.layout, int(drawn.integers(2**63)))
         if self.output == "sum":
             ensemble.mass[:] = 1.0
         return Teacher(theirs, ensemble)

@@ -112,10 +112,11 @@ def _import(path: Path, text: str, digest: str) -> None:
     try:
         exec(compile(text, str(path), "exec"), module.__dict__)
     except (Exception, SystemExit) as error:
+        said = blame(error) or f"{path}: {_said(error)}"
         del sys.modules[name]
         for registry, entries in zip(Registry.all, before, strict=False):
             registry._entries = entries
-        raise UserError(blame(error) or f"{path}: {_said(error)}") from error
+        raise UserError(said) from error
 
 
 def blame(error: BaseException) -> str | None:
