@@ -225,6 +225,41 @@ def check(files: Files, overrides: Set = None, variant: Variant = "") -> None:
 
 
 @app.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The file will be NAME.toml.")],
+    data: Annotated[str, typer.Option("--data", metavar="KIND", help="Kind of data.")] = "gaussian",
+    flow: Annotated[str, typer.Option("--flow", metavar="KIND", help="Kind of flow.")] = (
+        "wasserstein"
+    ),
+) -> None:
+    """Write an experiment file to start from, with every key and what it means."""
+    from meanfield.config.starting import write
+
+    path = write(name, data, flow)
+    print(f"{path}: change it, then meanfield run {path}")
+
+
+@app.command()
+def schema(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILE]...", help="Experiments whose Python files add kinds."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write it here.")
+    ] = None,
+) -> None:
+    """Print the keys of experiment files as a JSON Schema, which editors use."""
+    from meanfield.config.schema import schema_text
+
+    text = schema_text(files or [])
+    if out is None:
+        print(text, end="")
+    else:
+        out.write_text(text, encoding="utf-8")
+
+
+@app.command()
 def bench(
     numbers: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the numbers here too.")
@@ -336,6 +371,8 @@ def main() -> None:
         _refuse(error, str(error))
     except MemoryError as error:
         _refuse(error, f"out of memory: {error}")
+    except OSError as error:
+        _refuse(error, str(error))
     except Exception as error:
         from meanfield.config import python
 

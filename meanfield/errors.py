@@ -39,9 +39,9 @@ class UnknownName(MeanfieldError, LookupError):
 
     def __init__(self, noun: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(name[:60], names, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else "known: " + ", ".join(names)
-        super().__init__(f"unknown {noun} {name!r}; {hint}")
+        super().__init__(f"unknown {noun} {short(name)}; {hint}")
 
 
 class Unsupported(MeanfieldError):
@@ -54,6 +54,13 @@ class FileProblem(MeanfieldError):
 
 class Diverged(MeanfieldError):
     """The particles left the finite numbers; says at which step and time, and what to try."""
+
+
+def dotted(section: str, key: object) -> str:
+    """The name of a key in a section; in quotes where it is no plain word."""
+    plain = isinstance(key, str) and key.replace("-", "_").isidentifier()
+    name = str(key) if plain else short(key)
+    return f"{section}.{name}" if section else name
 
 
 def require(condition: bool, key: str, value: object, expected: str) -> None:

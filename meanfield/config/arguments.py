@@ -130,6 +130,20 @@ def members(hint: Any) -> list[Any]:
     return [hint] if usable or is_list(hint) or is_table(hint) else []
 
 
+def in_files(hint: Any) -> Any:
+    """The hint without what no file can hold: a type that pydantic knows."""
+    choices = []
+    for each in members(hint):
+        if typing.get_origin(each) is typing.Annotated:
+            each = in_files(typing.get_args(each)[0])
+        elif is_list(each):
+            each = list[in_files(parts(each)[0])]  # type: ignore[misc]
+        elif is_table(each):
+            each = dict[str, in_files(parts(each)[1])]  # type: ignore[misc]
+        choices.append(each)
+    return typing.Union[tuple(choices)] if choices else Any  # noqa: UP007
+
+
 def parts(hint: Any) -> tuple[Any, ...]:
     """The types inside a list or a table; ``Any`` where it does not say."""
     return typing.get_args(hint) or (Any, Any)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from meanfield import random
+from meanfield.config.arguments import arguments
 from meanfield.config.problems import Problems
 from meanfield.config.tables import Checked, Table, check_kind
 from meanfield.data import LabelledLaw, Law, Stream, Target, Teacher, laws, sources, targets
-from meanfield.errors import MeanfieldError, require, require_count
+from meanfield.errors import InvalidInput, MeanfieldError, require, require_count
 from meanfield.initial import NormalInit, SphereInit
 from meanfield.memory import require_room
 from meanfield.networks import TwoLayer
@@ -203,7 +204,10 @@ class DataSection:
 
     def label(self, loaded: Any, network: TwoLayer, seed: int) -> Any:
         """What `Risk` takes: a labelled law, a finite data set or a stream."""
-        return self.use.label(loaded, network, self._seed(seed))
+        try:
+            return self.use.label(loaded, network, self._seed(seed))
+        except InvalidInput as error:  # of a key of the section, or of the target
+            raise error.within("" if error.key in arguments(type(self.use)) else "target") from None
 
     def table(self) -> Table:
         """The section again, with all defaults."""

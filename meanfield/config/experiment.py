@@ -18,11 +18,12 @@ import tomli_w
 from meanfield.config import python
 from meanfield.config.energy import EnergySection
 from meanfield.config.files import ExperimentFile, Paths
+from meanfield.config.paths import anchored
 from meanfield.config.problems import Problems
 from meanfield.config.run import RunSection
 from meanfield.config.sections import Sections
 from meanfield.config.tables import Table
-from meanfield.config.values import anchored, require_possible
+from meanfield.config.values import require_possible
 from meanfield.ensemble import Ensemble
 from meanfield.errors import FileProblem
 from meanfield.networks import TwoLayer
@@ -338,7 +339,7 @@ class Experiment:
         arguments.setdefault("outputs", self._sections.data.outputs(loaded))
         network = problems.attempt("network", TwoLayer, **arguments)
         problems.finish()
-        data = problems.attempt("data.target", self._sections.data.label, loaded, network, seed)
+        data = problems.attempt("data", self._sections.data.label, loaded, network, seed)
         problems.finish()
         self._built = seed, network, data
         return network, data

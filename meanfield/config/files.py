@@ -11,15 +11,17 @@ from __future__ import annotations
 import copy
 import functools
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from meanfield.config.paths import absolute, anchored
 from meanfield.config.problems import Problems
 from meanfield.config.tables import Table
-from meanfield.config.values import absolute, anchored, require_possible
+from meanfield.config.values import require_possible
 from meanfield.errors import FileProblem, InvalidInput, UnknownName, require
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -164,8 +166,10 @@ class ExperimentFile:
 
 def read_toml(file: Path) -> Table:
     """The tables of a TOML file; `FileProblem` with the line, if it is none."""
+    text = ""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        return tomllib.loads(text)
     except FileNotFoundError:
         raise FileProblem(f"{file}: no such file") from None
     except UnicodeDecodeError as error:
@@ -175,8 +179,14 @@ def read_toml(file: Path) -> Table:
         raise FileProblem(f"{file} cannot be read: {error}") from None
     except RecursionError:
         raise FileProblem(f"{file} is nested too deeply to be read") from None
-    except ValueError as error:  # TOML's own, or Python's of a number with thousands of digits
-        raise FileProblem(f"{file} is not valid TOML: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        last = f"(at line {text.rstrip().count(chr(10)) + 1}, the last)"
+        said = str(error).replace("(at end of document)", last)
+        raise FileProblem(f"{file} is not valid TOML: {said}") from None
+    except ValueError:  # Python's
+        found = re.search(r"\d{4000}", text.replace("_", ""))
+        line = text.count("\n", 0, found.start() if found else 0) + 1
+        raise FileProblem(f"{file}, line {line}: a number of thousands of digits") from None
 
 
 def merged(tables: Mapping[str, Any], changes: Mapping[str, Any]) -> Table:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from meanfield.config import python
-from meanfield.errors import InvalidInput, MeanfieldError, UnknownName, short
+from meanfield.errors import InvalidInput, MeanfieldError, UnknownName, dotted, short
 
+LONGEST = 1000  # letters of a sentence
 FEW = 6  # keys that are listed beside the nearest one
 
 
@@ -51,6 +52,8 @@ class Problems:
 
     def add(self, sentence: str, key: str = "") -> None:
         """Note a mistake at a key."""
+        if len(sentence) > LONGEST:
+            sentence = f"{sentence[: LONGEST // 2]} … {sentence[-LONGEST // 2 :]}"
         file = self._source if isinstance(self._source, str) else self._source(key)
         found = Mistake(file, sentence, self._variants)
         if found not in self.mistakes:
@@ -69,6 +72,8 @@ class Problems:
         except (MemoryError, OverflowError) as error:
             size = "needs more memory than there is" if isinstance(error, MemoryError) else "is"
             self.add(f"{key or 'the experiment'} {size}: {error}", key)
+        except OSError as error:  # of a path that no system takes
+            self.add(f"{key}: {error.filename} cannot be read: {error.strerror}", key)
         except Exception as error:
             if (said := python.blame(error)) is not None:
                 self.add(said, key)
@@ -118,10 +123,9 @@ def unknown_key(section: str, key: str, value: Any, known: Collection[str], kind
     kinds : str
         Who else knows the key, in words.
     """
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(key[:60], known, n=1, cutoff=0.5)
     every = "known keys: " + (", ".join(sorted(known)) or "none")
     hint = kinds or (f"did you mean {near[0]!r}?" if near else every)
     if near and not kinds and len(known) <= FEW:
         hint += f" ({every})"
-    name = f"{section}.{key}" if section else key
-    return f"unknown key {name} = {short(value)}; {hint}"
+    return f"unknown key {dotted(section, key)} = {short(value)}; {hint}"

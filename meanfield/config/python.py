@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from meanfield.config.paths import absolute
 from meanfield.errors import FileProblem, InvalidInput, MeanfieldError, require
 from meanfield.registry import Registry
 
@@ -89,12 +90,16 @@ def python_files(given: Any, base: Path) -> list[PythonFile]:
         known = isinstance(table, Mapping) and "path" in table and set(table) <= _KEYS
         texts = known and all(isinstance(value, str) for value in table.values())
         require(texts, "python", entry, 'paths of Python files, as in ["mine.py"]')
-        path = base / Path(table["path"]).expanduser()
-        found.append(PythonFile(**{**table, "path": str(path.resolve())}))
+        found.append(PythonFile(**{**table, "path": absolute(table["path"], base)}))
     return found
 
 
 _KEYS = {"path", "sha256", "text"}
+
+
+def load_all(given: Any, base: Path) -> list[PythonFile]:
+    """Read and import what stands under ``python``."""
+    return [file.load() for file in python_files(given, base)]
 
 
 def _import(path: Path, text: str, digest: str) -> None:

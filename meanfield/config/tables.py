@@ -7,11 +7,10 @@ holds the other values against the type hints, and what it finds is said in our 
 
 from __future__ import annotations
 
+import functools
 import math
-import typing
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import pydantic
@@ -20,6 +19,7 @@ from meanfield.config.arguments import (
     Argument,
     arguments,
     described,
+    in_files,
     is_list,
     is_table,
     members,
@@ -27,7 +27,7 @@ from meanfield.config.arguments import (
     words,
 )
 from meanfield.config.problems import Problems, unknown_key
-from meanfield.errors import InvalidInput, UnknownName
+from meanfield.errors import InvalidInput, UnknownName, dotted
 from meanfield.registry import Fields, OneOf, Registry
 
 Table = dict[str, Any]
@@ -211,7 +211,7 @@ def check_value(hint: Any, value: Any, key: str, problems: Problems) -> Any:
             return WRONG if any(item is WRONG for item in found) else found
         if is_table(each) and isinstance(value, Mapping):
             _, inner = parts(each)
-            entries = {k: check_value(inner, v, f"{key}.{k}", problems) for k, v in value.items()}
+            entries = {k: check_value(inner, v, dotted(key, k), problems) for k, v in value.items()}
             return WRONG if any(item is WRONG for item in entries.values()) else entries
         _, within = described(each)
         named = isinstance(value, str) and str in members(within)
@@ -254,12 +254,10 @@ def _check_leaf(hint: Any, value: Any, key: str, problems: Problems) -> Any:
         return WRONG
 
 
-@cache
+@functools.cache
 def _adapter(hint: Any) -> pydantic.TypeAdapter[Any]:
     settings = pydantic.ConfigDict(strict=True, allow_inf_nan=False)
-    choices = tuple(members(hint)) or (Any,)  # of a hint for other eyes than ours, the class knows
-    either: Any = typing.Union[choices]  # noqa: UP007
-    return pydantic.TypeAdapter(either, config=settings)
+    return pydantic.TypeAdapter(in_files(hint), config=settings)
 
 
 def _sentences(error: pydantic.ValidationError, hint: Any, value: Any, key: str) -> Iterable[str]:
@@ -277,7 +275,8 @@ def _sentences(error: pydantic.ValidationError, hint: Any, value: Any, key: str)
         expected = PLAIN_WORDS.get(said, said) if place else words(hint)
         if item["type"] == "finite_number":
             expected = "a finite number"
-        yield str(InvalidInput(".".join([key, *place]), item["input"], expected))
+        where = functools.reduce(dotted, place, key)
+        yield str(InvalidInput(where, item["input"], expected))
 
 
 PLAIN_WORDS = {
@@ -292,11 +291,10 @@ PLAIN_WORDS = {
 }
 
 
-def _place(loc: Iterable[Any]) -> tuple[str, ...]:
+def _place(loc: Iterable[Any]) -> tuple[Any, ...]:
     """A place inside a value, without pydantic's names for the members of unions."""
     simple = ("int", "float", "str", "bool", "dict")
-    branches = [p for p in loc if not (isinstance(p, str) and ("[" in p or p in simple))]
-    return tuple(str(part) for part in branches)
+    return tuple(p for p in loc if not (isinstance(p, str) and ("[" in p or p in simple)))
 
 
 def _who_knows(key: str, kinds: Registry[Any], without: Collection[str]) -> str:
@@ -308,7 +306,7 @@ def _who_knows(key: str, kinds: Registry[Any], without: Collection[str]) -> str:
     return f"it is a key of the {kinds.noun} {listed}" + (" alone" if len(others) == 1 else "")
 
 
-@cache
+@functools.cache
 def _holds_tables(hint: Any) -> bool:
     """Whether tables that something describes are anywhere inside a hint."""
     if described(hint)[0] is not None:

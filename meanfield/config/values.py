@@ -1,15 +1,14 @@
-"""Values of TOML before anybody knows what they are for: what no key takes, and paths."""
+"""Values of TOML before anybody knows what they are for: what no key takes."""
 
 from __future__ import annotations
 
 import datetime
 import math
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from meanfield.config.problems import Problems
-from meanfield.errors import InvalidInput
+from meanfield.errors import InvalidInput, dotted
 
 DEEPEST = 16  # tables and lists inside each other
 LARGEST = 2**63
@@ -40,31 +39,12 @@ def _impossible(tables: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         elif isinstance(value, float) and math.isnan(value):
             yield _dotted(place), str(InvalidInput(_dotted(place), value, "a finite number"))
         elif isinstance(value, (datetime.date, datetime.time)):
-            said = InvalidInput(_dotted(place), str(value), "no date and no time of day")
+            said = InvalidInput(_dotted(place), str(value), "text or a number, and no date")
             yield _dotted(place), str(said)
 
 
 def _dotted(place: tuple[Any, ...]) -> str:
     text = ""
     for part in place:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+        text = f"{text}[{part}]" if isinstance(part, int) else dotted(text, part)
     return text
-
-
-def anchored(value: Any, base: Path, key: str = "") -> Any:
-    """The same with every text that is called ``path`` made absolute, seen from a folder."""
-    if isinstance(value, Mapping):
-        return {name: anchored(item, base, name) for name, item in value.items()}
-    if isinstance(value, list):
-        return [anchored(item, base) for item in value]
-    if key == "path" and isinstance(value, str):
-        return absolute(value, base)
-    return value
-
-
-def absolute(path: str, base: Path) -> str:
-    """A path seen from a folder; as it is, where it cannot be one."""
-    try:
-        return str((base / Path(path).expanduser()).resolve())
-    except (OSError, RuntimeError, ValueError):  # an unknown user's home, a NUL
-        return path

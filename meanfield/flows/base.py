@@ -98,7 +98,8 @@ class Flow(ABC):
         for block in (*self.mobility, *self.constraint):
             if block not in layout.blocks:
                 key = "mobility" if block in self.mobility else "constraint"
-                given = getattr(self, key)[block]
+                speed = self.mobility.get(block)
+                given = self.constraint[block].kind if speed is None else speed
                 known = ", ".join(layout.blocks)
                 raise InvalidInput(f"{key}.{block}", given, f"a block of {known}")
         return layout.spread({**self.mobility, **dict.fromkeys(layout.frozen, 0.0)}, default=1.0)

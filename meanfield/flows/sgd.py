@@ -61,6 +61,8 @@ class SGDDiffusion(Langevin):
     (isotropic).
     """
 
+    usual = ("euler-maruyama", "euler-maruyama")
+
     def __init__(
         self,
         energy: Functional,
