@@ -77,7 +77,7 @@ class EnergySection:
             require_nonnegative(key, value)
 
     @classmethod
-    def keys(cls) -> dict[str, Argument]:
+    def all_keys(cls) -> dict[str, Argument]:
         """The keys of the section: the arguments, with a key for each regulariser."""
         own = {name: each for name, each in arguments(cls).items() if name != "weights"}
         return own | {
@@ -88,7 +88,7 @@ class EnergySection:
     @classmethod
     def check(cls, table: Table, problems: Problems) -> Checked | None:
         """The section checked; None if there are mistakes."""
-        more = {name: each for name, each in cls.keys().items() if name not in arguments(cls)}
+        more = {name: each for name, each in cls.all_keys().items() if name not in arguments(cls)}
         found = check(cls, table, "energy", problems, without=["weights"], more=more)
         if found is None or problems.attempt("energy", cls.of, found) is None:
             return None

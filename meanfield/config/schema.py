@@ -107,7 +107,7 @@ class _Maker:
             own["required"] = [] if partial else ["activation"]
             return {**own, "description": summary(TwoLayer)}
         if name == "energy":
-            return self.of_keys(EnergySection.keys(), partial)
+            return self.of_keys(EnergySection.all_keys(), partial)
         if name == "run":
             return self.of_keys(arguments(RunSection), partial)
         if name == "data":

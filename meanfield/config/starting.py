@@ -119,7 +119,7 @@ def starting_file(name: str, data: str = "gaussian", flow: str = "wasserstein") 
     sections: dict[str, tuple[str, Registry[Any] | None, Mapping[str, Argument], Table]] = {
         "network": ("The network", None, arguments(TwoLayer), {}),
         "data": ("Where samples come from", inputs, arguments(source), {"kind": data}),
-        "energy": ("What descends", None, EnergySection.keys(), {}),
+        "energy": ("What descends", None, EnergySection.all_keys(), {}),
         "ensemble": ("How the neurons start", initials, arguments(start), {}),
         "flow": ("How the energy descends", flows, _without_energy(motion), {"kind": flow}),
         "scheme": ("How time is cut", schemes, arguments(schemes[scheme]), {"kind": scheme}),

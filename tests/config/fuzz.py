@@ -137,7 +137,7 @@ def _section(name: str) -> st.SearchStrategy[Any]:
         Registry.all.remove(finite)
         return st.one_of(of_registry(laws, 2, OfLaw), of_registry(finite, 2, OfSource))
     if name == "energy":
-        return of_keys(EnergySection.keys(), 2)
+        return of_keys(EnergySection.all_keys(), 2)
     if name == "run":
         fixed = {"until": st.sampled_from([0.2, 0.5])}
         return st.tuples(of_keys(dict(arguments(RunSection)), 2), st.fixed_dictionaries(fixed)).map(
@@ -168,9 +168,8 @@ def tables(draw: Any) -> dict[str, Any]:
     import copy
 
     found = copy.deepcopy(GOOD)
-    for name in draw(
-        st.lists(st.sampled_from(list(SECTIONS)), min_size=1, max_size=2, unique=True)
-    ):
+    names = st.lists(st.sampled_from(list(SECTIONS)), min_size=1, max_size=2, unique=True)
+    for name in draw(names):
         found[name] = draw(SECTIONS[name])
     for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
         _spoil(found, draw)
