@@ -12,7 +12,8 @@ def anchored(value: Any, base: Path, key: str = "") -> Any:
     if isinstance(value, Mapping):
         return {name: anchored(item, base, name) for name, item in value.items()}
     if isinstance(value, list):
-        return [anchored(item, base) for item in value]
+        nested = (dict, list)
+        return [anchored(v, base) if isinstance(v, nested) else v for v in value]
     if key == "path" and isinstance(value, str):
         return absolute(value, base)
     return value

@@ -12,7 +12,6 @@ from meanfield.config.energy import EnergySection
 from meanfield.config.problems import Problems, unknown_key
 from meanfield.config.run import RunSection
 from meanfield.config.tables import Checked, Table, check, check_kind
-from meanfield.config.values import require_possible
 from meanfield.errors import InvalidInput
 from meanfield.flows import Flow, flows
 from meanfield.initial import initials
@@ -39,7 +38,6 @@ class Sections:
     @classmethod
     def check(cls, tables: Mapping[str, Any], problems: Problems) -> Sections:
         """Check every section; raises `Mistakes` with all that is wrong."""
-        require_possible(tables, problems)
         for key, value in tables.items():
             if key not in SECTIONS:
                 problems.add(unknown_key("", key, value, [*SECTIONS, "python"]), key)

@@ -81,7 +81,9 @@ def _given(value: Any) -> Any:
         return value.spec()
     if isinstance(value, Mapping):
         return {key: _given(item) for key, item in value.items()}
-    return [_given(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, list) and value and not isinstance(value[0], (int, float, str)):
+        return [_given(item) for item in value]
+    return value
 
 
 def check(

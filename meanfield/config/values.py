@@ -32,7 +32,8 @@ def _impossible(tables: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 yield key, f"{key}: expected at most {DEEPEST} tables and lists inside each other"
                 continue
             entries = value.items() if isinstance(value, Mapping) else enumerate(value)
-            stack += [((*place, name), item) for name, item in entries]
+            # An experiment may hold arrays: their numbers are not worth a look.
+            stack += [((*place, key), v) for key, v in entries if not _is_ordinary(v)]
         elif isinstance(value, int) and not -LARGEST <= value < LARGEST:
             key = _dotted(place)
             yield key, f"{key}: expected a whole number of 64 bits, below 9.2e18 in size"
@@ -41,6 +42,11 @@ def _impossible(tables: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         elif isinstance(value, (datetime.date, datetime.time)):
             said = InvalidInput(_dotted(place), str(value), "text or a number, and no date")
             yield _dotted(place), str(said)
+
+
+def _is_ordinary(value: Any) -> bool:
+    kind = type(value)
+    return kind is str or (kind is float and value == value) or kind is bool
 
 
 def _dotted(place: tuple[Any, ...]) -> str:

@@ -165,6 +165,18 @@ def test_the_run_keeps_the_text_and_the_hash(file):
         Experiment.of_run(out)
 
 
+def test_a_changed_file_is_another_module(file):
+    """Nothing that was compiled, or kept on the disk, is taken for the new function."""
+    first = Experiment.load(file).problem(0)
+    changed = MINE.replace("t * t * t + p[0] * t, 3.0 * t * t", "t * t + p[0] * t, 2.0 * t")
+    file.with_name("mine.py").write_text(changed)
+    second = Experiment.load(file).problem(0)
+    t = np.array([-1.5, 0.5, 2.0])
+    values = [p.flow.energy.terms()[0][1].network.activation(t) for p in (first, second)]
+    assert values[0] == pytest.approx(t**3 + 0.5 * t)
+    assert values[1] == pytest.approx(t**2 + 0.5 * t)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
