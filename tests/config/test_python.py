@@ -14,6 +14,7 @@ import pytest
 
 import meanfield as mf
 from meanfield import cli
+from meanfield.activations import activations
 from meanfield.config import Experiment, Mistakes
 from meanfield.config.schema import schema_text
 from meanfield.kernels.compile import DISABLED
@@ -165,6 +166,14 @@ def test_the_run_keeps_the_text_and_the_hash(file):
         Experiment.of_run(out)
 
 
+def test_nothing_of_a_file_that_fails_stays_behind(file):
+    file.with_name("mine.py").write_text(MINE + "\n1 / 0\n")
+    with pytest.raises(Mistakes, match="line 69: ZeroDivisionError"):
+        Experiment.load(file)
+    assert "my-cubic" not in activations
+    assert not [name for name in sys.modules if name.startswith("experiment_python_")]
+
+
 def test_a_changed_file_is_another_module(file):
     """Nothing that was compiled, or kept on the disk, is taken for the new function."""
     first = Experiment.load(file).problem(0)
@@ -200,7 +209,6 @@ def test_errors_in_the_file_are_one_sentence(file, old, new, told):
     (sentence, *_) = caught.value.sentences
     assert told in sentence
     assert str(path if "line" in told else file) in sentence
-    # nothing of a file that failed stays behind
     path.write_text(MINE)
     Experiment.load(file).check()
 
