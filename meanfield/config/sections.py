@@ -37,22 +37,23 @@ class Sections:
 
     @classmethod
     def check(cls, tables: Mapping[str, Any], problems: Problems) -> Sections:
-        """Check every section; raises `Mistakes` with all that is wrong."""
+        """Check every section; raises `Mistakes` with all that is wrong.
+
+        The tables hold what TOML can say and keys can take: see `require_possible`.
+        """
         for key, value in tables.items():
             if key not in SECTIONS:
                 problems.add(unknown_key("", key, value, [*SECTIONS, "python"]), key)
-        given: dict[str, Table] = {}
+        given: dict[str, Table] = {name: {} for name in SECTIONS}
+        at = dict.fromkeys(SECTIONS, Problems(""))  # of what is not there, no more is said
         for name in SECTIONS:
             table = tables.get(name, {})
             if not isinstance(table, Mapping):
                 problems.add(str(InvalidInput(name, table, f"a table [{name}]")), name)
-            given[name] = dict(table) if isinstance(table, Mapping) else {}
-            if name not in tables and name in NEEDED:
+            elif name not in tables and name in NEEDED:
                 problems.add(f"the section [{name}] is missing: {NEEDED[name]}", name)
-        told = {name for name in SECTIONS if not isinstance(tables.get(name, {}), Mapping)}
-        missing = told | {name for name in NEEDED if name not in tables}
-        quiet = Problems("")  # of what is not there, no more is said
-        at = {name: quiet if name in missing else problems for name in SECTIONS}
+            else:
+                given[name], at[name] = dict(table), problems
         energy = EnergySection.check(given["energy"], at["energy"])
         warm = energy is not None and energy.arguments["temperature"] > 0
         usual = "langevin" if warm else "wasserstein"

@@ -136,7 +136,7 @@ def check(
             problems.add(f"{key} is missing: expected {words(argument.hint)}", key)
             fine = False
         elif argument.default is not None:
-            found[name] = _default(argument, key)
+            found[name] = _default(argument, key, problems)
         fine = fine and found.get(name) is not WRONG
     if not fine:
         return None
@@ -144,12 +144,12 @@ def check(
     return Checked(cls, mine, {name: value for name, value in found.items() if name not in own})
 
 
-def _default(argument: Argument, key: str) -> Any:
+def _default(argument: Argument, key: str, problems: Problems) -> Any:
     described_by, _ = described(argument.hint)
     nested = described_by is not None or _holds_tables(argument.hint)
     if not nested or not isinstance(argument.default, (str, list, dict)) or not argument.default:
         return argument.default
-    return check_value(argument.hint, argument.default, key, Problems("defaults"))
+    return check_value(argument.hint, argument.default, key, problems)
 
 
 def check_kind(
