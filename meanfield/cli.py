@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
+import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -30,7 +32,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-File = Annotated[str, typer.Argument(metavar="FILE", help="A TOML file, or a shipped experiment.")]
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE...",
+        help="A TOML file, or a shipped experiment; each further one changes those before it.",
+    ),
+]
 Output = Annotated[Path, typer.Argument(metavar="OUT.h5", help="A finished run.")]
 Set = Annotated[
     list[str] | None,
@@ -56,7 +64,7 @@ Threads = Annotated[
 
 @app.command()
 def run(
-    file: File,
+    files: Files,
     overrides: Set = None,
     variant: Variant = "",
     out: Annotated[
@@ -75,23 +83,19 @@ def run(
 
     A run that was stopped before its end is continued.
     """
-    from meanfield.config import Experiment
+    from meanfield.config.study import check_all
     from meanfield.storage import check_writable
 
     _prepare(threads, quiet)
     stop_after = _seconds(max_wall)
     if again:
-        require(not overrides and not variant, "--again", file, "no --set and no --variant with it")
-        experiments = {"": Experiment.of_run(file)}
-        targets = {"": out or _target(Path(file), "again")}
-        if targets[""].resolve() == Path(file).resolve():
-            raise FileProblem(f"{file} is the run itself: choose another name (-o)")
+        experiments, targets = _again(files, overrides, variant, out)
     else:
-        experiments = _load(file, overrides, variant)
-        default = out or Path(f"{Path(file).stem}.h5")
+        experiments = _load(files, overrides, variant)
+        default = out or Path(f"{Path(files[-1]).stem}.h5")
         targets = {name: _target(default, "" if variant else name) for name in experiments}
+    check_all(experiments)
     for name, experiment in experiments.items():
-        experiment.check()
         check_writable(targets[name], replace=True)
         if not force:
             experiment.require_same(targets[name])
@@ -272,13 +276,51 @@ def plot(
 
 
 @app.command()
-def check(file: File, overrides: Set = None, variant: Variant = "") -> None:
+def check(files: Files, overrides: Set = None, variant: Variant = "") -> None:
     """Validate an experiment and print it with every default filled in."""
-    for name, experiment in _load(file, overrides, variant).items():
-        experiment.check()
+    from meanfield.config.study import check_all
+
+    experiments = _load(files, overrides, variant)
+    check_all(experiments)
+    for name, experiment in experiments.items():
         if name and not variant:
             print(f"# variant {name}")
         print(experiment.to_toml(), end="")
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The file will be NAME.toml.")],
+    data: Annotated[str, typer.Option("--data", metavar="KIND", help="Kind of data.")] = "gaussian",
+    flow: Annotated[str, typer.Option("--flow", metavar="KIND", help="Kind of flow.")] = (
+        "wasserstein"
+    ),
+) -> None:
+    """Write an experiment file to start from, with every key and what it means."""
+    from meanfield.config.starting import write
+
+    path = write(name, data, flow)
+    print(f"{path}: change it, then meanfield run {path}")
+
+
+@app.command()
+def schema(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILE]...", help="Experiments whose Python files add kinds."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write it here.")
+    ] = None,
+) -> None:
+    """Print the keys of experiment files as a JSON Schema, which editors use."""
+    from meanfield.config.schema import schema_text
+
+    text = schema_text(files or [])
+    if out is None:
+        print(text, end="")
+    else:
+        out.write_text(text, encoding="utf-8")
 
 
 @app.command()
@@ -338,9 +380,9 @@ def describe(result: Run) -> str:
 
 
 def main() -> None:
-    """Entry point: a user's mistake is one sentence and exit code 2, never a traceback.
+    """Entry point: a user's mistake is one sentence and exit code 2, a disk that refuses 74.
 
-    A disk that refuses what is to be written is one sentence and exit code 74.
+    With MEANFIELD_DEBUG=1 the traceback is printed before it.
     """
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("meanfield: %(message)s"))
@@ -350,21 +392,50 @@ def main() -> None:
     try:
         app()
     except MeanfieldError as error:
-        for sentence in str(error).split("\n"):
-            print(f"meanfield: {sentence}", file=sys.stderr)
-        raise SystemExit(NOT_WRITTEN if isinstance(error, NotWritten) else WRONG_INPUT) from None
+        _refuse(error, str(error), NOT_WRITTEN if isinstance(error, NotWritten) else WRONG_INPUT)
     except MemoryError as error:
-        print(f"meanfield: out of memory: {error}", file=sys.stderr)
-        raise SystemExit(WRONG_INPUT) from None
+        _refuse(error, f"out of memory: {error}")
+    except OSError as error:
+        _refuse(error, str(error))
+    except Exception as error:
+        from meanfield.config import python
+
+        said = python.blame(error)
+        if said is None:
+            raise
+        _refuse(error, said)
 
 
-def _load(file: str, overrides: list[str] | None, variant: str) -> dict[str, Experiment]:
+def _refuse(error: BaseException, said: str, code: int = WRONG_INPUT) -> NoReturn:
+    if os.environ.get("MEANFIELD_DEBUG"):
+        traceback.print_exception(error)
+    for sentence in said.split("\n"):
+        print(f"meanfield: {sentence}", file=sys.stderr)
+    raise SystemExit(code) from None
+
+
+def _load(files: list[str], overrides: list[str] | None, variant: str) -> dict[str, Experiment]:
     """The experiments of a file by variant, or the one that is asked for."""
-    from meanfield.config import Experiment, ExperimentFile, find
+    from meanfield.config import ExperimentFile, find
+    from meanfield.config.study import experiments
 
-    found = ExperimentFile.read(find(file))
-    names = [variant] if variant or not found.variants else found.variants
-    return {name: Experiment.of(found, name, overrides=overrides or []) for name in names}
+    found = ExperimentFile.read([find(file) for file in files])
+    return experiments(found, overrides=overrides or [], only=variant)
+
+
+def _again(
+    files: list[str], overrides: list[str] | None, variant: str, out: Path | None
+) -> tuple[dict[str, Experiment], dict[str, Path]]:
+    """The experiment inside a run, and where to write it."""
+    from meanfield.config import Experiment
+
+    require(len(files) == 1, "--again", " ".join(files), "one run")
+    require(not overrides and not variant, "--again", files[0], "no --set and no --variant with it")
+    source = Path(files[0])
+    target = out or _target(source, "again")
+    if target.resolve() == source.resolve():
+        raise FileProblem(f"{source} is the run itself: choose another name (-o)")
+    return {"": Experiment.of_run(source)}, {"": target}
 
 
 def _target(out: Path, variant: str) -> Path:

@@ -26,7 +26,7 @@ class InvalidInput(MeanfieldError, ValueError):
 
     def __init__(self, key: str, value: object, expected: str) -> None:
         self.key, self.value, self.expected = key, value, expected
-        super().__init__(f"{key} = {_short(value)}: expected {expected}")
+        super().__init__(f"{key} = {short(value)}: expected {expected}")
 
     def within(self, section: str) -> InvalidInput:
         """The same error, seen from the section of the file that the key belongs to."""
@@ -39,9 +39,9 @@ class UnknownName(MeanfieldError, LookupError):
 
     def __init__(self, noun: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(name[:60], names, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else "known: " + ", ".join(names)
-        super().__init__(f"unknown {noun} {name!r}; {hint}")
+        super().__init__(f"unknown {noun} {short(name)}; {hint}")
 
 
 class Unsupported(MeanfieldError):
@@ -58,6 +58,13 @@ class NotWritten(FileProblem):
 
 class Diverged(MeanfieldError):
     """The particles left the finite numbers; says at which step and time, and what to try."""
+
+
+def dotted(section: str, key: object) -> str:
+    """The name of a key in a section; in quotes where it is no plain word."""
+    plain = isinstance(key, str) and key.replace("-", "_").isidentifier()
+    name = str(key) if plain else short(key)
+    return f"{section}.{name}" if section else name
 
 
 def require(condition: bool, key: str, value: object, expected: str) -> None:
@@ -88,6 +95,7 @@ def _is_finite(value: object) -> bool:
     ) < float("inf")
 
 
-def _short(value: object, limit: int = 60) -> str:
+def short(value: object, limit: int = 60) -> str:
+    """A value in one line."""
     text = " ".join(repr(value).split())  # an array would take several lines
     return text if len(text) <= limit else text[: limit - 1] + "…"

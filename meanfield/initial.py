@@ -15,10 +15,12 @@ from meanfield import random
 from meanfield.arrays import Array, Precision, as_floats, require_precision
 from meanfield.ensemble import Ensemble, Layout
 from meanfield.errors import InvalidInput, require, require_count, require_nonnegative
+from meanfield.memory import require_room
 from meanfield.registry import Registry
 from meanfield.storage import open_run, read_table
 
 Stream = random.Stream
+COPIES = 4  # of the particles that a step holds: where it begins and ends, gradient, noise
 
 
 class Initial(ABC):
@@ -79,6 +81,7 @@ class _Independent(Initial):
         """Particles (N, p) from the law of scale 1 and mean 0."""
 
     def draw(self, layout: Layout, seed: int) -> Ensemble:
+        require_room("count", self.count, COPIES * float(self.count) * layout.width)
         for key in ("scale", "mean", "signs"):
             for block in getattr(self, key):
                 known = ", ".join(layout.blocks)
@@ -185,6 +188,7 @@ class QuantileInit(Initial):
         moving = [name for name in layout.blocks if name not in (*layout.frozen, *self.others)]
         width = sum(layout.columns(name).stop - layout.columns(name).start for name in moving)
         require(width == 1, "kind", "quantiles", f"one moving column, not {width} ({moving})")
+        require_room("count", self.count, COPIES * float(self.count) * layout.width)
         row = layout.spread(self.others, default=1.0)
         position = np.repeat(row[None, :], self.count, axis=0)
         position[:, layout.columns(moving[0]).start] = self._quantiles()

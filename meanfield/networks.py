@@ -14,6 +14,7 @@ from meanfield.arrays import Array, as_floats
 from meanfield.ensemble import Ensemble, Layout
 from meanfield.errors import require, require_count, require_positive
 from meanfield.kernels import layer
+from meanfield.memory import require_room
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class TwoLayer:
     ) -> None:
         require_count("dim", dim)
         require_count("outputs", outputs)
+        require_room("dim", dim, dim)
+        require_room("outputs", outputs, outputs)
         choices = ("trained", "fixed", "bounded")
         require(outer in choices, "outer", outer, f"one of {', '.join(choices)}")
         require_positive("bound", bound)

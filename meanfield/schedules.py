@@ -6,15 +6,19 @@ compose with ``|`` (either) and ``&`` (both).
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from meanfield.errors import InvalidInput, require, require_count, require_positive
+
+MOST = 10_000_000  # moments of a schedule
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,11 @@ class Grid:
     def first_step_at(self, time: float) -> int:
         """The first step at or after a time."""
         return min(self.total, max(0, _round_up(time / self.step)))
+
+
+def _require_few(key: str, value: float, count: float) -> None:
+    """Raise `InvalidInput` if a schedule has more moments than anybody looks at."""
+    require(count <= MOST, key, value, f"a schedule of at most {MOST:,} moments")
 
 
 def _round_up(ratio: float) -> int:
@@ -100,6 +109,7 @@ class EverySteps(Schedule):
         require_count("steps", self.count)
 
     def steps(self, grid: Grid) -> set[int]:
+        _require_few("steps", self.count, grid.total / self.count)
         return set(range(0, grid.total + 1, self.count))
 
 
@@ -113,6 +123,7 @@ class EveryTime(Schedule):
         require_positive("time", self.interval)
 
     def steps(self, grid: Grid) -> set[int]:
+        _require_few("time", self.interval, grid.until / self.interval)
         count = math.floor(grid.until / self.interval + 1e-9)
         return {grid.first_step_at(i * self.interval) for i in range(count + 1)}
 
@@ -125,7 +136,9 @@ class Spaced(Schedule):
     logarithmic: bool
 
     def __post_init__(self) -> None:
-        require_count("log" if self.logarithmic else "evenly", self.count, least=2)
+        key = "log" if self.logarithmic else "evenly"
+        require_count(key, self.count, least=2)
+        _require_few(key, self.count, self.count)
 
     def steps(self, grid: Grid) -> set[int]:
         if self.logarithmic:
@@ -169,6 +182,48 @@ def at(times: Sequence[float]) -> Schedule:
     return At(tuple(float(time) for time in times))
 
 
+@dataclass(frozen=True)
+class Moments:
+    """When something happens; of several keys, the union. The start and the end always count.
+
+    Parameters
+    ----------
+    steps : int, optional
+        Every so many steps.
+    time : float, optional
+        Every interval of time.
+    evenly : int, optional
+        That many moments in equal distances.
+    log : int, optional
+        About that many, in equal logarithmic distances.
+    at : list of float, optional
+        At these times.
+    """
+
+    steps: int | None = None
+    time: float | None = None
+    evenly: int | None = None
+    log: int | None = None
+    at: Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        self.schedule()
+
+    def schedule(self) -> Schedule:
+        """The union, as a schedule."""
+        makers: dict[str, Callable[[Any], Schedule]] = {
+            "steps": EverySteps,
+            "time": EveryTime,
+            "evenly": evenly,
+            "log": log_spaced,
+            "at": at,
+        }
+        given = [(make, getattr(self, key)) for key, make in makers.items()]
+        parts = [make(value) for make, value in given if value is not None]
+        require(bool(parts), "schedule", {}, f"a table with keys from {', '.join(makers)}")
+        return functools.reduce(operator.or_, parts)
+
+
 def schedule(spec: Any) -> Schedule:
     """A schedule from what an experiment file says.
 
@@ -179,17 +234,7 @@ def schedule(spec: Any) -> Schedule:
         return spec
     if isinstance(spec, (list, tuple)):
         return at(spec)
-    makers: dict[str, Callable[[Any], Schedule]] = {
-        "steps": EverySteps,
-        "time": EveryTime,
-        "evenly": evenly,
-        "log": log_spaced,
-        "at": at,
-    }
-    if not isinstance(spec, Mapping) or not spec or not set(spec) <= set(makers):
-        raise InvalidInput("schedule", spec, f"a table with keys from {', '.join(makers)}")
-    parts = [makers[key](value) for key, value in spec.items()]
-    found = parts[0]
-    for part in parts[1:]:
-        found = found | part
-    return found
+    keys = [field.name for field in fields(Moments)]
+    if not isinstance(spec, Mapping) or not spec or not set(spec) <= set(keys):
+        raise InvalidInput("schedule", spec, f"a table with keys from {', '.join(keys)}")
+    return Moments(**spec).schedule()

@@ -74,21 +74,24 @@ def test_users_data_of_the_readme(tmp_path):
 
 
 def test_page_of_keys_is_complete():
-    import inspect
-
-    from meanfield.config.sections import RunSection, TeacherTable
+    from meanfield.config.arguments import arguments
+    from meanfield.config.data import OfLaw, OfSource, TeacherTable
+    from meanfield.config.energy import EnergySection
+    from meanfield.config.run import RunSection
     from meanfield.data import laws, sources, targets
+    from meanfield.functionals import functionals
     from meanfield.initial import initials
     from meanfield.interactions import interactions
     from meanfield.networks import TwoLayer
 
     page = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
-    classes = [RunSection, TeacherTable, TwoLayer]
-    for registry in (laws, sources, targets, initials, interactions):
+    classes = [RunSection, TeacherTable, OfLaw, OfSource, TwoLayer]
+    assert all(f"`{key}`" in page or f"energy.{key}]" in page for key in EnergySection.all_keys())
+    for registry in (laws, sources, targets, initials, interactions, functionals):
         classes += [registry[name] for name in registry]
         assert all(f"`{name}`" in page for name in registry)
     for cls in classes:
-        for key in list(inspect.signature(cls.__init__).parameters)[1:]:
+        for key in arguments(cls):
             assert re.search(rf"`{key}\b", page), (cls.__name__, key)
 
 
@@ -131,6 +134,26 @@ def test_commands_and_python_of_the_page_about_runs(tmp_path, monkeypatch, capsy
     for code in blocks("docs/runs.md", "python"):
         exec(compile(code, "runs.md", "exec"), names)
     assert {"my.nc", "my.csv", "my.h5md", "my-again.h5"} <= {f.name for f in tmp_path.iterdir()}
+
+
+def test_python_file_of_the_page_of_keys(tmp_path):
+    from meanfield.config import Experiment
+    from meanfield.functionals import functionals
+
+    schema_line, own, *_ = blocks("docs/experiments.md", "toml")
+    assert schema_line.startswith("#:schema")
+    rest = '[network]\nactivation = "relu"\n[data]\nkind = "arrays"\nx = [[1.0]]\ny = [1.0]\n'
+    rest += "[ensemble]\ncount = 5\n[scheme]\nstep = 0.1\n[run]\nuntil = 0.1\n"
+    (tmp_path / "mine.py").write_text(blocks("docs/experiments.md", "python")[0])
+    (tmp_path / "mine.toml").write_text(own + rest)
+    before = dict(functionals._entries)
+    try:
+        run = Experiment.load(tmp_path / "mine.toml").run()
+        theta = run.frames[0].position
+        expected = 0.5 * 2.0 * ((theta**2 - 1) ** 2).sum(axis=1).mean()
+        assert float(run["double-well"][0]) == pytest.approx(expected)
+    finally:
+        functionals._entries = before
 
 
 def test_number_of_activations_in_the_readme():

@@ -165,7 +165,7 @@ def test_a_baseline_that_cannot_be_fitted_is_refused_before_the_run():
         "scheme": {"step": 0.1},
         "run": {"until": 0.1, "baseline": "logistic-regression"},
     }
-    with pytest.raises(mf.Unsupported, match="classes"):
+    with pytest.raises(Mistakes, match="classes"):
         Experiment(tables).check()
 
 

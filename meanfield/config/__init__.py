@@ -2,8 +2,8 @@
 
 from meanfield.config.experiment import Experiment
 from meanfield.config.files import ExperimentFile
+from meanfield.config.problems import Mistakes
 from meanfield.config.shipped import find, shipped
 from meanfield.config.study import Study
-from meanfield.config.tables import Mistakes
 
 __all__ = ["Experiment", "ExperimentFile", "Mistakes", "Study", "find", "shipped"]

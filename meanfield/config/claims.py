@@ -9,13 +9,15 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
 from meanfield.arrays import Array
-from meanfield.config.tables import Problems, Table, check
+from meanfield.config.problems import Problems
+from meanfield.config.tables import Table, check
 from meanfield.errors import UnknownName, require
+from meanfield.registry import Fields
 from meanfield.storage import Run
 
 BOUNDS = ("value", "within", "above", "below")
@@ -117,14 +119,14 @@ class Claim:
     of: str | list[str] = ""
     at: Literal["end", "start", "max", "min", "mean"] | float | dict[str, float] = "end"
     since: float = 0.0
-    over: dict[str, Any] | None = None
-    minus: dict[str, Any] | None = None
+    over: Annotated[dict[str, Any], Fields(Quantity, partial=True)] | None = None
+    minus: Annotated[dict[str, Any], Fields(Quantity, partial=True)] | None = None
     against: str = ""
     value: float | None = None
     within: float | None = None
     above: float | None = None
     below: float | None = None
-    reduced: bool | dict[str, Any] = True
+    reduced: bool | Annotated[dict[str, Any], Fields(Claim, partial=True)] = True
 
     def __post_init__(self) -> None:
         pair = (self.value is None) == (self.within is None)
@@ -133,10 +135,6 @@ class Claim:
         require(single, "minus", self.minus, "none, where there is over")
         several = isinstance(self.of, list)
         require(several == bool(self.against), "against", self.against, "a key, for a list in of")
-        for key in ("over", "minus"):
-            for name in getattr(self, key) or ():
-                known = [field.name for field in dataclasses.fields(Quantity)]
-                require(name in known, key, name, f"one of {', '.join(known)}")
         self.quantities()  # each checks itself
 
     @classmethod

@@ -6,6 +6,7 @@ Sections: ``[network]``, ``[data]`` (with ``[data.target]``), ``[energy]``, ``[e
 
 from __future__ import annotations
 
+import functools
 import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -14,9 +15,15 @@ from typing import Any
 
 import tomli_w
 
-from meanfield.config.files import ExperimentFile
+from meanfield.config import python
+from meanfield.config.energy import EnergySection
+from meanfield.config.files import ExperimentFile, Paths
+from meanfield.config.paths import anchored
+from meanfield.config.problems import Problems
+from meanfield.config.run import RunSection
 from meanfield.config.sections import Sections
-from meanfield.config.tables import Problems, Table
+from meanfield.config.tables import Table
+from meanfield.config.values import require_possible
 from meanfield.ensemble import Ensemble
 from meanfield.errors import FileProblem
 from meanfield.networks import TwoLayer
@@ -34,15 +41,17 @@ class Experiment:
     Parameters
     ----------
     tables : mapping
-        The sections, as in the file.
+        The sections, and ``python``, as in the file.
     base : path, optional
         Folder that relative paths in the experiment start from.
     title : str
         Name of the experiment, unless ``run.title`` gives one.
-    source : str, optional
-        What to call the experiment in messages.
+    source : str or callable
+        What to call the experiment in messages; or, for each key, the file that states it.
+    variant : str
+        Which one of a file, for messages too.
     folder : Path, optional
-        Of the file that it was read from.
+        Of the file that it was read from, for the provenance of its runs.
 
     Attributes
     ----------
@@ -61,12 +70,20 @@ class Experiment:
         tables: Mapping[str, Any],
         base: str | os.PathLike[str] = ".",
         title: str = "",
-        source: str = "experiment",
+        source: str | Callable[[str], str] = "experiment",
+        variant: str = "",
         folder: Path | None = None,
     ) -> None:
-        self._source, self._folder = source, folder
-        self._sections = Sections.check(tables, Path(base), source)
-        self.title = self._sections.run.title or title
+        self._problems = functools.partial(Problems, source, variant)
+        self._folder = folder
+        problems = self._problems()
+        require_possible(tables, problems)
+        own = {key: value for key, value in tables.items() if key != "python"}
+        self._python = self._load_python(tables.get("python", []), Path(base), problems)
+        self._sections = Sections.check(anchored(own, Path(base)), problems)
+        self._run: RunSection = self._sections.run.build()
+        self._energy = EnergySection.of(self._sections.energy)
+        self.title = self._run.title or title
         self.scheme: Scheme = self._sections.scheme.build()
         self.series: set[str] = set()
         self._first: Problem | None = None
@@ -75,7 +92,7 @@ class Experiment:
     @classmethod
     def load(
         cls,
-        path: str | os.PathLike[str],
+        path: Paths,
         overrides: Sequence[str] = (),
         variant: str = "",
         reduced: bool = False,
@@ -84,7 +101,8 @@ class Experiment:
 
         Parameters
         ----------
-        path : path
+        path : path, or sequence of paths
+            Of several files, each changes what those before it say.
         overrides : sequence of str
             ``section.key=value`` with a TOML value; a value that is not TOML is taken as text.
         variant : str
@@ -114,9 +132,8 @@ class Experiment:
     ) -> Experiment:
         """The experiment of a file that was read; see `load`."""
         tables = file.tables(variant, reduced, overrides)
-        source = f"{file.path} ({variant})" if variant else str(file.path)
-        folder = file.path.parent
-        return cls(tables, folder, file.path.stem, source, folder)
+        source, folder = file.states(variant, reduced), file.path.parent
+        return cls(tables, folder, file.path.stem, source, variant, folder)
 
     @classmethod
     def of_run(cls, path: str | os.PathLike[str], until: float | None = None) -> Experiment:
@@ -139,6 +156,13 @@ class Experiment:
             tables["run"]["until"] = until
         return cls(tables, title=title, source=str(path))
 
+    @staticmethod
+    def _load_python(given: Any, base: Path, problems: Problems) -> list[python.PythonFile]:
+        files = problems.attempt("", python.python_files, given, base) or []
+        loaded = [problems.attempt("", file.load) for file in files]
+        problems.finish()  # without its classes, all their kinds would be called unknown
+        return loaded
+
     def require_same(self, path: str | os.PathLike[str]) -> None:
         """Raise `FileProblem` if there is a run at a path, and it is of another experiment."""
         if exists(path):
@@ -148,17 +172,17 @@ class Experiment:
     @property
     def seeds(self) -> list[int]:
         """One replica is run for each."""
-        return self._sections.run.all_seeds
+        return self._run.all_seeds
 
     @property
     def has_baseline(self) -> bool:
         """Whether a classical method is fitted on the same data."""
-        return bool(self._sections.run.baseline)
+        return bool(self._run.baseline)
 
     @property
     def until(self) -> float:
         """Final time."""
-        return self._sections.run.until
+        return self._run.until
 
     def problem(self, seed: int) -> Problem:
         """Flow and start of one replica.
@@ -170,11 +194,12 @@ class Experiment:
         """
         if self.scheme.step == "auto" and seed != self.seeds[0]:
             self.problem(self.seeds[0])  # whose start decides the step of all
-        problems = Problems(self._source)
+        problems = self._problems()
         network, data = self._network_and_data(seed, problems)
-        risk = problems.attempt("", self._sections.energy.risk, network, data, seed)
+        risk = problems.attempt("", self._energy.risk, network, data, seed)
         problems.finish()
-        energy = self._sections.energy.build(risk)
+        energy = problems.attempt("energy", self._energy.build, risk)
+        problems.finish()
         flow = problems.attempt("flow", self._sections.flow.build, energy=energy)
         initial = self._sections.ensemble.build()
         start: Ensemble = problems.attempt("ensemble", initial.draw, network.layout, seed)
@@ -187,34 +212,35 @@ class Experiment:
             chosen = problems.attempt("scheme", with_step, *arguments)
             problems.finish()
             self.scheme = chosen
-        grid = Grid(float(self.scheme.step), self.until)
+        grid = problems.attempt("scheme", Grid, float(self.scheme.step), self.until)
+        problems.finish()
         for key in ("frames", "observe_when"):
-            when = schedule(getattr(self._sections.run, key))
+            when = schedule(getattr(self._run, key))
             problems.attempt(f"run.{key}", when.steps, grid)
         problems.finish()
         return problem
 
     def observers(self) -> list[Observable]:
         """The observables, made anew."""
-        return [checked.build() for checked in self._sections.run.observe]
+        return self._run.observers()
 
     def check(self) -> None:
         """Build everything that the run will use, for the first seed; see `problem`."""
         self._first = self.problem(self.seeds[0])
-        grid, section = Grid(float(self.scheme.step), self.until), self._sections.run
-        problems = Problems(self._source)
+        grid, problems = Grid(float(self.scheme.step), self.until), self._problems()
         rehearsed = problems.attempt(
             *("run", rehearse, self._first, self.scheme, grid),
-            *(self.observers(), section.observe_when),
+            *(self.observers(), self._run.observe_when),
         )
         problems.finish()
         _, self.series = rehearsed
-        if self._sections.run.baseline:
-            self._sections.run.check_baseline(self._first.view)
+        if self._run.baseline:
+            problems.attempt("run", self._run.check_baseline, self._first.view)
+            problems.finish()
 
     def resolved(self) -> Table:
         """The experiment with every default filled in; itself an experiment."""
-        network, _ = self._network_and_data(self.seeds[0], Problems(self._source))
+        network, _ = self._network_and_data(self.seeds[0], self._problems())
         written = self._sections.network.table()
         return {
             "network": {
@@ -229,11 +255,16 @@ class Experiment:
             "flow": self._sections.flow.table(),
             "scheme": {**self._sections.scheme.table(), "step": self.scheme.step},
             "run": {**self._sections.run.table(), "title": self.title},
-        }
+        } | ({"python": python.written(self._python)} if self._python else {})
 
     def to_toml(self) -> str:
         """The resolved experiment as a TOML file."""
-        return tomli_w.dumps(self.resolved())
+        tables = self.resolved()
+        files = tables.pop("python", [])
+        text = tomli_w.dumps(tables)
+        if files:  # the text of a file reads better in lines; elsewhere they would change \r\n
+            text += "\n" + tomli_w.dumps({"python": files}, multiline_strings=True)
+        return text
 
     def run(
         self,
@@ -272,14 +303,14 @@ class Experiment:
             return make
 
         def baseline(replica: int, journal: Journal) -> None:
-            if self._sections.run.baseline:
-                score = self._sections.run.fit_baseline(last[0].view)
+            if self._run.baseline:
+                score = self._run.fit_baseline(last[0].view)
                 known = journal.notes.get("provenance", {})
                 columns = {}
                 for key in (f"baseline_{name}" for name in score):
                     before = known.get(key, [])[:replica]  # a run that is continued has them
                     columns[key] = [*before, score[key.removeprefix("baseline_")]]
-                name = self._sections.run.baseline
+                name = self._run.baseline
                 journal.annotate("provenance", baseline_name=name, **columns)
 
         return simulate_replicas(
@@ -288,19 +319,19 @@ class Experiment:
             scheme=self.scheme,
             until=self.until,
             observe=self.observers(),
-            observe_when=self._sections.run.observe_when,
-            frames=self._sections.run.frames,
-            keep=Keep(**self._sections.run.keep),
+            observe_when=self._run.observe_when,
+            frames=self._run.frames,
+            keep=Keep(**self._run.keep),
             out=out,
             force=force,
             title=self.title,
             experiment=self.to_toml(),
             origin=Origin(self._folder, self._sections.files),
-            guard=self._sections.run.guard,
+            guard=self._run.guard,
             progress=progress,
             after=baseline,
             resume=resume,
-            checkpoint=Checkpoint(**self._sections.run.checkpoint),
+            checkpoint=Checkpoint(**self._run.checkpoint),
             max_wall=max_wall,
         )
 
@@ -310,11 +341,11 @@ class Experiment:
         loaded = problems.attempt("data", self._sections.data.load, seed)
         problems.finish()
         checked = self._sections.network
-        arguments = {"dim": loaded.dim, **checked.arguments}
+        arguments = {"dim": loaded.dim, **checked.given}
         arguments.setdefault("outputs", self._sections.data.outputs(loaded))
         network = problems.attempt("network", TwoLayer, **arguments)
         problems.finish()
-        data = problems.attempt("data.target", self._sections.data.label, loaded, network, seed)
+        data = problems.attempt("data", self._sections.data.label, loaded, network, seed)
         problems.finish()
         self._built = seed, network, data
         return network, data

@@ -2,21 +2,55 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from meanfield.config.claims import Claim, Verdict
 from meanfield.config.experiment import Experiment
-from meanfield.config.files import ExperimentFile
-from meanfield.config.tables import Problems
+from meanfield.config.files import ExperimentFile, Paths
+from meanfield.config.problems import Mistakes, Problems, together
 from meanfield.errors import UnknownName
 from meanfield.simulation import Progress
 from meanfield.storage import Run
 
 # What every run knows besides its series.
 ENTRIES = ("elapsed", "compiling", "steps_per_second")
+
+
+def experiments(
+    file: ExperimentFile,
+    reduced: bool = False,
+    overrides: Sequence[str] = (),
+    only: str = "",
+) -> dict[str, Experiment]:
+    """The experiments of a file by variant, or the one that is asked for.
+
+    Raises
+    ------
+    Mistakes
+        Of all of them.
+    """
+    names = [only] if only or not file.variants else list(file.variants)
+    return _all(names, lambda name: Experiment.of(file, name, reduced, overrides))
+
+
+def check_all(several: Mapping[str, Experiment]) -> None:
+    """Meet every mistake that can be met before the first step, of all variants."""
+    _all(list(several), lambda name: several[name].check())
+
+
+def _all(names: Sequence[str], make: Callable[[str], Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    wrong: dict[str, Mistakes] = {}
+    for name in names:
+        try:
+            found[name] = make(name)
+        except Mistakes as error:
+            wrong[name] = error
+    if wrong:
+        raise together(wrong, len(names))
+    return found
 
 
 class Study:
@@ -33,16 +67,16 @@ class Study:
 
     def __init__(self, file: ExperimentFile, reduced: bool, overrides: Sequence[str] = ()) -> None:
         self.name = file.path.stem
-        self.experiments = {
-            variant: Experiment.of(file, variant, reduced, overrides)
-            for variant in file.variants or [""]
-        }
         self._problems = Problems(str(file.path))
         found = [
             Claim.check(table, f"claims[{number}]", self._problems, reduced)
             for number, table in enumerate(file.claims)
         ]
         self.claims = [claim for claim in found if claim is not None]
+        try:
+            self.experiments = experiments(file, reduced, overrides)
+        except Mistakes as error:
+            raise Mistakes([*error.mistakes, *self._problems.mistakes]) from None
         for claim in self.claims:
             for quantity in claim.quantities():
                 if quantity.of not in self.experiments:
@@ -54,14 +88,13 @@ class Study:
         self._problems.finish()
 
     @classmethod
-    def load(
-        cls, path: str | os.PathLike[str], overrides: Sequence[str] = (), reduced: bool = False
-    ) -> Study:
+    def load(cls, path: Paths, overrides: Sequence[str] = (), reduced: bool = False) -> Study:
         """Read a TOML file.
 
         Parameters
         ----------
-        path : path
+        path : path, or sequence of paths
+            Of several files, each changes what those before it say.
         overrides : sequence of str
             ``section.key=value``, of every variant.
         reduced : bool
@@ -76,8 +109,7 @@ class Study:
 
     def check(self) -> None:
         """Meet every mistake that can be met before the first step of the first run."""
-        for experiment in self.experiments.values():
-            experiment.check()
+        check_all(self.experiments)
         for claim in self.claims:
             self._keys(claim)
             for quantity in claim.quantities():

@@ -46,7 +46,7 @@ class Clusters(Law):
         require_nonnegative("noise", self.noise)
         expected = f"one point of 1 to {self.dim} coordinates for each cluster"
         widths = {len(centre) for centre in self.centres}
-        fits = len(widths) == 1 and widths <= set(range(1, self.dim + 1))
+        fits = len(widths) == 1 and 1 <= max(widths) <= self.dim
         require(fits, "centres", self.centres, expected)
         finite = bool(np.isfinite(np.asarray(self.centres, dtype=float)).all())
         require(finite, "centres", self.centres, "finite numbers")

@@ -22,6 +22,7 @@ from meanfield.data.finite import FiniteData
 from meanfield.data.targets import Target
 from meanfield.errors import require, require_count, require_positive
 from meanfield.kernels.blas import single_threaded
+from meanfield.memory import require_room
 from meanfield.registry import Registry
 
 
@@ -83,6 +84,8 @@ class LabelledLaw:
         """
         require_count("samples", count)
         require_count("test", test, least=0)
+        require_room("samples", count, float(count) * self.dim)
+        require_room("test", test, float(test) * self.dim)
         drawn = self.draw(count, random.generator(seed, random.Stream.DATA))
         held_out = self.draw(test, random.generator(seed, random.Stream.DATA, 1)) if test else None
         return FiniteData(drawn.x, drawn.y, test=held_out)
@@ -131,6 +134,7 @@ class Stream:
 
     def __post_init__(self) -> None:
         require_count("batch", self.batch)
+        require_room("batch", self.batch, float(self.batch) * self.source.dim)
         random.check_seed(self.seed)
         if self.replacement:
             return
@@ -196,6 +200,7 @@ class Gaussian(Law):
     @property
     def centre(self) -> Array:
         """The mean as an array (d,)."""
+        require_room("dim", self.dim, self.dim)
         mean = np.asarray(self.mean, dtype=float)
         if mean.size == 0:
             return np.zeros(self.dim)
@@ -332,6 +337,7 @@ def covariance_root(covariance: ArrayLike, dim: int) -> Array:
     """L with ``L L^T`` equal to a covariance given as a variance, a diagonal or a matrix."""
     given = np.asarray(covariance, dtype=float)
     require(bool(np.isfinite(given).all()), "covariance", covariance, "finite numbers")
+    require_room("dim", dim, float(dim) ** 2)
     if given.ndim < 2:
         require(given.shape in ((), (dim,)), "covariance", covariance, f"1 or {dim} variances")
         require(bool(np.all(given >= 0)), "covariance", covariance, "variances ≥ 0")

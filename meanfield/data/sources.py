@@ -32,6 +32,7 @@ from meanfield.errors import (
 from meanfield.registry import Registry
 
 Column = NDArray[Any]
+MOST_NODES = 10_000  # of a quadrature
 
 
 class Source(ABC):
@@ -255,6 +256,8 @@ class TwoGaussians(Source):
         require_count("dim", self.dim, least=0)
         require(self.dim != 1, "dim", self.dim, "0 (infinity), or a dimension ≥ 2")
         require_count("nodes", self.nodes, least=2)
+        few = self.nodes <= MOST_NODES
+        require(few, "nodes", self.nodes, f"at most {MOST_NODES:,}: they take minutes to find")
 
     def load(self, seed: int) -> FiniteData:
         radius, weight = np.ones(1), np.ones(1)

@@ -12,6 +12,7 @@ from meanfield import random
 from meanfield.data.finite import FiniteData
 from meanfield.data.sources import Source, sources
 from meanfield.errors import require, require_count, require_nonnegative
+from meanfield.memory import require_room
 
 
 @sources.register("spikes")
@@ -49,6 +50,8 @@ class Spikes(Source):
     def __post_init__(self) -> None:
         require_count("degree", self.degree)
         require_count("points", self.points, 2 * self.degree + 1)
+        numbers = float(self.points) * len(self.angles) * self.degree
+        require_room("points", self.points, numbers)
         require_nonnegative("noise", self.noise)
         random.check_seed(self.noise_seed, "noise_seed")
         fits = len(self.heights) == len(self.angles) > 0

@@ -167,6 +167,10 @@ class Labels(Target):
 
     values: Sequence[float] | Sequence[Sequence[float]] = (1.0, -1.0)
 
+    def __post_init__(self) -> None:
+        lengths = {np.shape(value) for value in self.values}
+        require(len(lengths) == 1, "values", self.values, "numbers, or rows of one length")
+
     @property
     def table(self) -> Array:
         """y of each component, (K, k)."""

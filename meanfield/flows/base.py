@@ -6,7 +6,7 @@ import math
 from abc import ABC
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from meanfield import random
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble, Layout, Motion
 from meanfield.errors import InvalidInput, Unsupported, require_nonnegative
-from meanfield.flows.manifolds import Manifold, manifolds
+from meanfield.flows.manifolds import Constraint, Manifold, manifolds
 from meanfield.functionals import Entropy, Evaluation, Functional, Sum
 from meanfield.kernels import reductions
 from meanfield.registry import Registry
@@ -60,7 +60,7 @@ class Flow(ABC):
         self,
         energy: Functional,
         mobility: Mapping[str, float] | None = None,
-        constraint: Mapping[str, Any] | None = None,
+        constraint: Constraint | None = None,
     ) -> None:
         self.energy = energy
         self.mobility = dict(mobility or {})
@@ -98,7 +98,8 @@ class Flow(ABC):
         for block in (*self.mobility, *self.constraint):
             if block not in layout.blocks:
                 key = "mobility" if block in self.mobility else "constraint"
-                given = getattr(self, key)[block]
+                speed = self.mobility.get(block)
+                given = self.constraint[block].kind if speed is None else speed
                 known = ", ".join(layout.blocks)
                 raise InvalidInput(f"{key}.{block}", given, f"a block of {known}")
         return layout.spread({**self.mobility, **dict.fromkeys(layout.frozen, 0.0)}, default=1.0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from meanfield.ensemble import Ensemble, Layout, Motion
 from meanfield.errors import Unsupported
 from meanfield.flows.base import Moves, flows
 from meanfield.flows.fisher_rao import Reacting
+from meanfield.flows.manifolds import Constraint
 from meanfield.functionals import Evaluation, Functional, RegularisedEntropy
 
 
@@ -53,7 +53,7 @@ class BirthDeath(Reacting):
         self,
         energy: Functional,
         mobility: Mapping[str, float] | None = None,
-        constraint: Mapping[str, Any] | None = None,
+        constraint: Constraint | None = None,
         alpha: float = 1.0,
         beta: float = 1.0,
         bandwidth: float = 0.1,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from meanfield.flows.base import Flow, flows
+from meanfield.flows.manifolds import Constraint
 from meanfield.functionals import Functional, RegularisedEntropy
 from meanfield.functionals.entropy import with_entropy
 
@@ -37,7 +37,7 @@ class Blob(Flow):
         self,
         energy: Functional,
         mobility: Mapping[str, float] | None = None,
-        constraint: Mapping[str, Any] | None = None,
+        constraint: Constraint | None = None,
         bandwidth: float = 0.1,
     ) -> None:
         super().__init__(with_entropy(energy, RegularisedEntropy(bandwidth)), mobility, constraint)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from meanfield.ensemble import Ensemble, Layout
 from meanfield.errors import require
 from meanfield.flows.base import flows
 from meanfield.flows.fisher_rao import Reacting
+from meanfield.flows.manifolds import Constraint
 from meanfield.functionals import Functional
 
 
@@ -49,7 +49,7 @@ class Conic(Reacting):
         self,
         energy: Functional,
         mobility: Mapping[str, float] | None = None,
-        constraint: Mapping[str, Any] | None = None,
+        constraint: Constraint | None = None,
         alpha: float = 1.0,
         beta: float = 4.0,
     ) -> None:

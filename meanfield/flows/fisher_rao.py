@@ -12,7 +12,6 @@ smoothed over a bandwidth where they move.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble, Motion
 from meanfield.errors import require_nonnegative
 from meanfield.flows.base import Flow, Moves, flows
+from meanfield.flows.manifolds import Constraint
 from meanfield.functionals import CloudEntropy, Evaluation, Functional, RegularisedEntropy
 from meanfield.functionals.entropy import with_entropy
 from meanfield.kernels import reductions
@@ -46,7 +46,7 @@ class Reacting(Flow):
         self,
         energy: Functional,
         mobility: Mapping[str, float] | None = None,
-        constraint: Mapping[str, Any] | None = None,
+        constraint: Constraint | None = None,
         alpha: float = 1.0,
         beta: float = 1.0,
         balanced: bool = True,
@@ -170,7 +170,7 @@ class WassersteinFisherRao(Reacting):
         self,
         energy: Functional,
         mobility: Mapping[str, float] | None = None,
-        constraint: Mapping[str, Any] | None = None,
+        constraint: Constraint | None = None,
         alpha: float = 1.0,
         beta: float = 1.0,
         balanced: bool = True,

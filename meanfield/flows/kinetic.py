@@ -113,7 +113,7 @@ class Kinetic(SecondOrder):
         energy: Functional,
         mobility: Mapping[str, float] | None = None,
         friction: float = 1.0,
-        cool: str | Mapping[str, Any] = "constant",
+        cool: str | Mapping[str, Any] | Cooling = "constant",
     ) -> None:
         super().__init__(energy, mobility)
         require_nonnegative("friction", friction)

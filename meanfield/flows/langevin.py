@@ -11,6 +11,7 @@ from meanfield.arrays import Array
 from meanfield.ensemble import Layout
 from meanfield.flows.base import Flow, Moves, flows
 from meanfield.flows.cooling import Cooling, coolings
+from meanfield.flows.manifolds import Constraint
 from meanfield.functionals import Functional
 
 
@@ -38,8 +39,8 @@ class Langevin(Flow):
         self,
         energy: Functional,
         mobility: Mapping[str, float] | None = None,
-        constraint: Mapping[str, Any] | None = None,
-        cool: str | Mapping[str, Any] = "constant",
+        constraint: Constraint | None = None,
+        cool: str | Mapping[str, Any] | Cooling = "constant",
     ) -> None:
         super().__init__(energy, mobility, constraint)
         self.cool: Cooling = coolings.make("cool", cool)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -45,6 +46,9 @@ class Manifold(ABC):
 
 
 manifolds: Registry[Manifold] = Registry("constraint")
+
+# For each block a set: by name, by name and arguments, or as an object.
+Constraint = Mapping[str, str | Mapping[str, Any] | Manifold]
 
 
 @manifolds.register("sphere")

@@ -13,7 +13,9 @@ from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
 from meanfield.errors import Unsupported, require, require_count, require_positive
 from meanfield.flows.base import Moves, flows
+from meanfield.flows.cooling import Cooling
 from meanfield.flows.langevin import Langevin
+from meanfield.flows.manifolds import Constraint
 from meanfield.functionals import Functional, Risk
 
 
@@ -65,8 +67,8 @@ class SGDDiffusion(Langevin):
         self,
         energy: Functional,
         mobility: Mapping[str, float] | None = None,
-        constraint: Mapping[str, Any] | None = None,
-        cool: str | Mapping[str, Any] = "constant",
+        constraint: Constraint | None = None,
+        cool: str | Mapping[str, Any] | Cooling = "constant",
         rate: float | None = None,
         batch: int = 1,
         covariance: Literal["samples", "isotropic"] = "samples",

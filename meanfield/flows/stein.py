@@ -43,7 +43,7 @@ class Stein(Flow):
         self,
         energy: Functional,
         mobility: Mapping[str, float] | None = None,
-        kernel: str | Mapping[str, Any] = "rbf",
+        kernel: str | Mapping[str, Any] | SteinKernel = "rbf",
     ) -> None:
         super().__init__(energy, mobility)
         self.kernel: SteinKernel = stein_kernels.make("kernel", kernel)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from meanfield.flows.base import Flow, flows
+from meanfield.flows.manifolds import Constraint
 from meanfield.functionals import Functional
 
 
@@ -25,7 +25,7 @@ class Wasserstein(Flow):
         self,
         energy: Functional,
         mobility: Mapping[str, float] | None = None,
-        constraint: Mapping[str, Any] | None = None,
+        constraint: Constraint | None = None,
     ) -> None:
         super().__init__(energy, mobility, constraint)
         self.refuse_temperature("langevin")

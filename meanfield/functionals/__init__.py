@@ -9,7 +9,7 @@ from meanfield.functionals.interactions import FiniteRank, RandomBatches, summat
 from meanfield.functionals.losses import Loss, losses
 from meanfield.functionals.potential import Interaction, Potential, gradient_error
 from meanfield.functionals.regularised_entropy import RegularisedEntropy
-from meanfield.functionals.regularisers import L1, L2, TV, Linear, regularisers
+from meanfield.functionals.regularisers import L1, L2, TV, Linear, functionals, regularisers
 from meanfield.functionals.risk import Risk
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Risk",
     "Sum",
     "covariances",
+    "functionals",
     "gaussian_particles",
     "gradient_error",
     "losses",

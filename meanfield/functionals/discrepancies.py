@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from meanfield import interactions
 from meanfield.arrays import Array, dots
 from meanfield.ensemble import Ensemble
 from meanfield.errors import require, require_positive
 from meanfield.functionals.base import Evaluation, Functional
-from meanfield.functionals.regularisers import Linear
+from meanfield.functionals.regularisers import Linear, functionals
 from meanfield.functionals.stein_kernels import (
     RBF,
     RadialKernel,
+    SteinKernel,
     centred,
     squared_distances,
     stein_kernels,
@@ -26,6 +26,7 @@ from meanfield.kernels import reductions
 from meanfield.kernels.pairwise import pairwise
 
 
+@functionals.register("mmd")
 class MMD(Functional):
     """Squared maximum mean discrepancy from samples: ∬ k d(ρ - π)d(ρ - π), without a factor ½.
 
@@ -52,8 +53,8 @@ class MMD(Functional):
 
     def __init__(
         self,
-        samples: ArrayLike,
-        weights: ArrayLike | None = None,
+        samples: Sequence[Sequence[float]] | Array,
+        weights: Sequence[float] | Array | None = None,
         kernel: str | dict[str, Any] | PairPotential = "rbf",
     ) -> None:
         points = np.asarray(samples, dtype=float)
@@ -82,6 +83,7 @@ class MMD(Functional):
         return f"MMD({len(self.samples)} samples, {self.kernel!r})"
 
 
+@functionals.register("ksd")
 class KSD(Functional):
     """Squared kernel Stein discrepancy from the density e^{-V/τ}: ∬ u dρdρ.
 
@@ -95,8 +97,9 @@ class KSD(Functional):
 
     Parameters
     ----------
-    target : Functional
-        ∫ V dρ: a `Linear` functional such as `Potential` or `L2`, or a sum of multiples of them.
+    target : Functional, str or table
+        ∫ V dρ: a `Linear` functional such as `Potential` or `L2`, or a sum of multiples of them;
+        or one by name, as "l2".
     temperature : float
         τ.
     kernel : str or table
@@ -112,14 +115,15 @@ class KSD(Functional):
 
     def __init__(
         self,
-        target: Functional,
+        target: str | Mapping[str, Any] | Functional,
         temperature: float = 1.0,
-        kernel: str | Mapping[str, Any] = "imq",
+        kernel: str | Mapping[str, Any] | SteinKernel = "imq",
     ) -> None:
-        linear = all(isinstance(term, Linear) for _, term in target.terms())
+        given = target if isinstance(target, Functional) else functionals.make("target", target)
+        linear = all(isinstance(term, Linear) for _, term in given.terms())
         require(linear, "target", target, "a functional ∫ V dρ, as in Potential or L2")
         require_positive("temperature", temperature)
-        self.target, self.temperature = target, float(temperature)
+        self.target, self.temperature = given, float(temperature)
         found = stein_kernels.make("kernel", kernel)
         radial = isinstance(found, RadialKernel)
         require(radial, "kernel", kernel, "'imq' or 'rbf': a function of the distance")

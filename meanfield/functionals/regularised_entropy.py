@@ -10,11 +10,13 @@ from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
 from meanfield.errors import require_positive
 from meanfield.functionals.base import Evaluation, Functional
+from meanfield.functionals.regularisers import functionals
 from meanfield.interactions import RBF
 from meanfield.kernels import reductions
 from meanfield.kernels.pairwise import pairwise
 
 
+@functionals.register("regularised-entropy")
 class RegularisedEntropy(Functional):
     """∫ log(K * ρ) dρ with the Gaussian density K of standard deviation h in every column.
 

@@ -35,6 +35,8 @@ class Linear(Functional):
 
 # The entries are keys of [energy] in an experiment file, with their weight as value.
 regularisers: Registry[Linear] = Registry("regulariser")
+# These, the regularisers among them, are the kinds of [[energy.terms]].
+functionals: Registry[Functional] = Registry("functional", regularisers)
 
 
 @regularisers.register("l2")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,6 +17,7 @@ from meanfield.flows.fisher_rao import Reacting
 from meanfield.functionals import CloudEntropy, Entropy, RegularisedEntropy
 from meanfield.initial import Initial, initials
 from meanfield.observables.base import Observable, View, observables
+from meanfield.registry import OneOf
 from meanfield.schedules import Schedule
 
 ENTROPIES = (Entropy, RegularisedEntropy, CloudEntropy)
@@ -55,7 +56,7 @@ class Certificate(Observable):
     def __init__(
         self,
         count: int = 1000,
-        law: str | Mapping[str, Any] = "sphere",
+        law: Annotated[str | Mapping[str, Any], OneOf(initials, without=("count",))] = "sphere",
         seed: int = 0,
         when: Schedule | Mapping[str, Any] | None = None,
     ) -> None:

@@ -41,7 +41,7 @@ class NoiseInjection(Scheme):
     """
 
     level: float = 0.1
-    cool: str | Mapping[str, Any] = "constant"
+    cool: str | Mapping[str, Any] | Cooling = "constant"
 
     order: ClassVar[int] = 0  # what noise leaves of it depends on the level
     evaluations: ClassVar[int] = 1

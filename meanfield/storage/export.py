@@ -17,11 +17,13 @@ from meanfield.errors import FileProblem, InvalidInput, require
 from meanfield.storage import durable
 from meanfield.storage.archives import write_netcdf, write_npz
 from meanfield.storage.h5md import write_h5md
-from meanfield.storage.run import Run, open_run
+from meanfield.storage.opening import open_run
+from meanfield.storage.run import Run
 from meanfield.storage.tabular import write_csv, write_parquet
 
 Rows = Sequence[int]
-FORMATS: dict[str, Callable[[h5py.File, Rows, Path], None]] = {
+Writer = Callable[[h5py.File, Rows, Path], None]
+FORMATS: dict[str, Writer] = {
     "csv": write_csv,
     "parquet": write_parquet,
     "npz": write_npz,
@@ -61,7 +63,9 @@ def export(
     Raises
     ------
     InvalidInput, FileProblem
-        If the format is unknown, the target cannot be written, or a library is missing.
+        If the format is unknown, the target exists, or a library is missing.
+    NotWritten
+        If the disk refuses.
     """
     path = Path(target)
     known = format or path.suffix.lstrip(".").lower()
@@ -69,22 +73,22 @@ def export(
     if frames is not None and known in TABLES:
         raise InvalidInput("frames", list(frames), f"no frames in {known}, which holds series")
     _check_target(path, run, force)
-    part = durable.aside(path)
-    try:
-        written = False
-        while not (written and run.is_current):
-            if not run.is_current:  # it has ended meanwhile, and its parts are gone
-                assert run.path is not None
-                run = open_run(run.path)
-            FORMATS[known](run.file, _rows(run, frames), part)
-            written = True
+    with durable.writing(path), durable.publishing(path) as part:
+        while not _write(FORMATS[known], run, frames, part):
+            assert run.path is not None
+            run = open_run(run.path)
         durable.sync_file(part)
-        durable.publish(path)
-    except OSError as error:
-        raise FileProblem(f"{path} cannot be written: {error}") from error
-    finally:
-        part.unlink(missing_ok=True)
     return path
+
+
+def _write(write: Writer, run: Run, frames: Sequence[float] | None, part: Path) -> bool:
+    """Whether all that was written was there: the parts of a run go when it ends."""
+    try:
+        write(run.file, _rows(run, frames), part)
+    except FileProblem:
+        if run.is_current:
+            raise
+    return run.is_current
 
 
 def _rows(run: Run, times: Sequence[float] | None) -> Rows:

@@ -217,9 +217,9 @@ def test_interactions_of_the_energy():
     again = Experiment(tomllib.loads(experiment.to_toml()))
     assert again.resolved() == experiment.resolved()
     assert [table["weight"] for table in again.resolved()["energy"]["interaction"]] == [1.0, -0.1]
-    assert "interaction" not in Experiment(altered()).resolved()["energy"]
+    assert Experiment(altered()).resolved()["energy"]["interaction"] == []
     alone = Experiment(altered(energy={"interaction": "quadratic"})).resolved()["energy"]
-    assert alone["interaction"] == [{"kind": "quadratic", "strength": 1.0, "weight": 1.0}]
+    assert alone["interaction"] == {"kind": "quadratic", "strength": 1.0, "weight": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,8 @@ def test_interactions_of_the_energy():
         ({"kind": "rbf", "weight": "much"}, "energy.interaction.weight = 'much'"),
         ({"kind": "rbf", "weight": float("inf")}, "energy.interaction.weight = inf"),
         ({"kind": "rbf", "length": 0}, "energy.interaction.length = 0"),
-        ([3], "energy.interaction = 3: expected a name, a table with kind, or a list of these"),
+        (3, "energy.interaction = 3: expected text or a table or a list"),
+        ([3], "energy.interaction[0] = 3: expected a name or a table with kind"),
     ],
 )
 def test_wrong_interactions(given, told):

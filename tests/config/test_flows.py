@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from meanfield.config import Experiment
-from meanfield.config.tables import Mistakes
+from meanfield.config import Experiment, Mistakes
 from tests.conftest import size
 
 BASE = {
@@ -70,7 +69,7 @@ def test_tables_of_constraints_and_cooling():
         ),
         (
             {"flow": {"kind": "langevin", "cool": "frost"}},
-            "flow.cool.kind = 'frost': expected one of constant, exponential",
+            "flow.cool.kind: unknown cooling 'frost'; known: constant, exponential",
         ),
         (
             {"flow": {"constraint": {"w": {"kind": "sphere", "radius": 2.0}}}},

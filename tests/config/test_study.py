@@ -132,7 +132,7 @@ def test_entries_of_a_run_and_means_over_seeds(tmp_path):
         ('series = "risk"\nof = "slow"\nabov = 1.0', "unknown key claims[0].abov"),
         ('series = "risk"\nof = ["slow", "fast"]', "claims[0].against = ''"),
         ('series = "risk"\nof = "slow"\nagainst = "run.until"', "claims[0].against = 'run.until'"),
-        ('series = "risk"\nof = "slow"\nover = { att = 1.0 }', "claims[0].over = 'att'"),
+        ('series = "risk"\nof = "slow"\nover = { att = 1.0 }', "unknown key claims[0].over.att"),
         ('series = "risk"\nof = "slow"\nat = { above = 1.0 }', "claims[0].at = {'above': 1.0}"),
         ('series = "risk"\nof = "slow"\nat = "ende"', "claims[0].at = 'ende'"),
         ('series = "rusk"\nof = "slow"', "claims: unknown series 'rusk'; did you mean 'risk'?"),
