@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -193,6 +194,14 @@ class Ensemble:
         Nothing is checked, and what has the precision already is not copied.
         """
         return self.having(position=position.astype(self.dtype, copy=False))
+
+    def sha256(self) -> str:
+        """The SHA-256 of the particles, for telling whether two ensembles are the same."""
+        found = hashlib.sha256()
+        for array in (self.position, self.mass, self.velocity):
+            if array is not None:
+                found.update(np.ascontiguousarray(array).tobytes())
+        return found.hexdigest()
 
     def astype(self, dtype: Precision) -> Ensemble:
         """The same particles in a precision; what has it already is not copied."""

@@ -20,9 +20,10 @@ from meanfield.initial import (
     UniformInit,
     initials,
 )
+from meanfield.loop import Problem
 from meanfield.networks import TwoLayer
 from meanfield.schemes import EulerMaruyama
-from meanfield.simulation import Problem, simulate_replicas
+from meanfield.simulation import simulate_replicas
 from tests.conftest import size
 
 NEURON = Layout({"a": (), "w": (3,), "b": ()})

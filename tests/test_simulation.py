@@ -11,12 +11,13 @@ from meanfield.flows import Langevin, Wasserstein
 from meanfield.functionals import L2, TV, Entropy, Risk
 from meanfield.functionals.regularisers import Linear
 from meanfield.initial import Given, NormalInit
+from meanfield.loop import Problem
 from meanfield.networks import TwoLayer
 from meanfield.observables import Energy, Moments, Observable, Observe, PathNorm
 from meanfield.observables import TestRisk as HeldOutRisk
 from meanfield.schedules import at, every, log_spaced
 from meanfield.schemes import RK4, Euler, EulerMaruyama
-from meanfield.simulation import Problem, simulate, simulate_replicas
+from meanfield.simulation import simulate, simulate_replicas
 from meanfield.storage import open_run
 
 EVERY_STEP = {"steps": 1}

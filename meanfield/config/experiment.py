@@ -26,12 +26,13 @@ from meanfield.config.tables import Table
 from meanfield.config.values import require_possible
 from meanfield.ensemble import Ensemble
 from meanfield.errors import FileProblem
+from meanfield.loop import Problem, Progress, rehearse
 from meanfield.networks import TwoLayer
 from meanfield.observables import Observable
 from meanfield.schedules import Grid, schedule
 from meanfield.schemes import Scheme
 from meanfield.sharpness import with_step
-from meanfield.simulation import Problem, Progress, rehearse, simulate_replicas
+from meanfield.simulation import simulate_replicas
 from meanfield.storage import Checkpoint, Journal, Keep, Origin, Run, exists, open_run, require_same
 
 
@@ -321,7 +322,7 @@ class Experiment:
             observe=self.observers(),
             observe_when=self._run.observe_when,
             frames=self._run.frames,
-            keep=Keep(**self._run.keep),
+            keep=Keep(**(self._run.keep or {})),
             out=out,
             force=force,
             title=self.title,

@@ -38,7 +38,7 @@ class RunSection:
         A classical method to fit on the same data, for comparison.
     guard : {"warn", "stop", "off"}
         What happens when the energy rises though the flow lowers it; see `simulate`.
-    keep : table
+    keep : table, optional
         What a frame holds: see `meanfield.storage.Keep`.
     checkpoint : table
         How often the run is sealed on the disk: see `meanfield.storage.Checkpoint`.
@@ -58,7 +58,7 @@ class RunSection:
     frames: Schedule | dict[str, Any] | list[float] = field(default_factory=lambda: {"evenly": 21})
     baseline: Annotated[str, OneOf(baselines, optional=True)] = ""
     guard: Guard = "warn"
-    keep: Annotated[Mapping[str, Any], Fields(Keep)] = field(default_factory=dict)
+    keep: Annotated[Mapping[str, Any] | None, Fields(Keep)] = None
     checkpoint: Annotated[Mapping[str, Any], Fields(Checkpoint)] = field(
         default_factory=lambda: {"wall": 60.0}
     )

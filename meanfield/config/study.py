@@ -11,7 +11,7 @@ from meanfield.config.experiment import Experiment
 from meanfield.config.files import ExperimentFile, Paths
 from meanfield.config.problems import Mistakes, Problems, together
 from meanfield.errors import UnknownName
-from meanfield.simulation import Progress
+from meanfield.loop import Progress
 from meanfield.storage import Run
 
 # What every run knows besides its series.

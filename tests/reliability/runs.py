@@ -14,7 +14,8 @@ import numpy as np
 
 import meanfield as mf
 from meanfield.kernels import compile as compiling
-from meanfield.simulation import Problem, simulate_replicas
+from meanfield.loop import Problem
+from meanfield.simulation import simulate_replicas
 from meanfield.storage import Checkpoint, Run, exists
 from tests.conftest import size
 from tests.reliability.dying import KINDS, disk

@@ -10,7 +10,8 @@ from meanfield.config import Experiment
 from meanfield.data import Stream
 from meanfield.flows import flows
 from meanfield.kernels.compile import DISABLED
-from meanfield.schemes import combinations, schemes
+from meanfield.listing import combinations
+from meanfield.schemes import schemes
 from tests.conftest import size
 from tests.reliability.runs import FULL, contents, stopping_after, threads
 
@@ -21,9 +22,16 @@ ENERGY = mf.Risk(NETWORK, DATA) + 0.1 * mf.L2()
 START = mf.NormalInit(7, signs=["a"])  # signs, as `conic` wants them
 # What a scheme needs besides its step; one that is new and needs more is missed here, loudly.
 ARGUMENTS = {"proximal-recursion": {"epsilon": 0.01}}
+WARMER = ", temperature > 0"
 STEP, UNTIL, STOPS = 0.05, 0.38, (1, 4, 7)  # eight steps, the last of them shorter
 
-PAIRS = [(flow, scheme) for flow, able in combinations().items() for scheme in able]
+WARM = ENERGY + 0.2 * mf.Entropy()
+PAIRS = [
+    (flow + suffix, scheme)
+    for energy, suffix in ((ENERGY, ""), (WARM, WARMER))
+    for flow, able in combinations(energy).items()
+    for scheme in able
+]
 # Every scheme with one flow at least, and every flow with one scheme; with MEANFIELD_FULL, all.
 ONCE = [*{scheme: (flow, scheme) for flow, scheme in PAIRS}.values()]
 ONCE += [*{flow: (flow, scheme) for flow, scheme in PAIRS}.values()]
@@ -58,8 +66,8 @@ def same_when_stopped(path, flow, scheme, start=START, stops=STOPS, until=UNTIL,
 
 @pytest.mark.parametrize(("name", "scheme"), SAMPLE, ids=["-".join(pair) for pair in SAMPLE])
 def test_every_flow_and_scheme(tmp_path, name, scheme):
-    kind, warm, _ = name.partition(", temperature")
-    energy = ENERGY + 0.2 * mf.Entropy() if warm else ENERGY
+    kind, warm, _ = name.partition(WARMER)
+    energy = WARM if warm else ENERGY
     made = schemes[scheme](STEP, **ARGUMENTS.get(scheme, {}))
     same_when_stopped(tmp_path / "run.h5", lambda: flows[kind](energy), made)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import meanfield as mf
+from meanfield.loop import Problem
 from meanfield.observables import Observable
-from meanfield.simulation import Problem, simulate_replicas
+from meanfield.simulation import simulate_replicas
 
 NETWORK = mf.TwoLayer("tanh", 2, outer="fixed", bias=True)
 RISK = mf.Risk(NETWORK, mf.FiniteData([[1.0, 0.0], [0.0, 1.0]], [1.0, -1.0]))

@@ -123,8 +123,8 @@ def test_in_an_experiment():
     ("keep", "message"),
     [
         ({"particles": 0}, r"run.keep.particles = 0: expected a whole number ≥ 1"),
-        ({"dtype": "half"}, r"run.keep.dtype = 'half': expected one of float64, float32"),
-        ({"every": 2}, r"run.keep.every = 2: expected one of the keys dtype, particles"),
+        ({"dtype": "half"}, r"run.keep.dtype = 'half': expected one of 'float64', 'float32'"),
+        ({"every": 2}, r"unknown key run.keep.every = 2; known keys: dtype, particles"),
     ],
 )
 def test_mistakes(keep, message):

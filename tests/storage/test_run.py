@@ -11,10 +11,11 @@ from meanfield.errors import FileProblem, UnknownName
 from meanfield.flows import Langevin
 from meanfield.functionals import L2, Entropy, Risk
 from meanfield.initial import NormalInit
+from meanfield.loop import Problem
 from meanfield.networks import TwoLayer
 from meanfield.observables import Energy, Moments, PathNorm
 from meanfield.schemes import EulerMaruyama
-from meanfield.simulation import Problem, simulate_replicas
+from meanfield.simulation import simulate_replicas
 from meanfield.storage import Journal, Run, open_run
 
 NETWORK = TwoLayer("tanh", 2, outer="fixed", bias=True)

@@ -11,11 +11,12 @@ from meanfield.ensemble import Ensemble, Layout
 from meanfield.flows import Flow, Langevin, Wasserstein
 from meanfield.functionals import L2, Entropy, Potential, Risk
 from meanfield.initial import NormalInit
+from meanfield.loop import Problem
 from meanfield.networks import TwoLayer
 from meanfield.observables import Accuracy, Energy, Moments, PathNorm, SampledRisk, Speed
 from meanfield.schedules import at, evenly, log_spaced
 from meanfield.schemes import Euler, EulerMaruyama
-from meanfield.simulation import Problem, simulate, simulate_replicas
+from meanfield.simulation import simulate, simulate_replicas
 from meanfield.storage import Run
 
 NAN = np.nan

@@ -44,7 +44,8 @@ def one(path):
 
 
 def two(path):
-    from meanfield.simulation import Problem, simulate_replicas
+    from meanfield.loop import Problem
+    from meanfield.simulation import simulate_replicas
 
     simulate_replicas(
         [lambda s=seed: Problem(mf.Wasserstein(mf.L2()), start(s), s) for seed in (3, 8)],
