@@ -1,0 +1,59 @@
+"""Commands that write and check experiment files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from meanfield.cli.app import app
+from meanfield.cli.options import Files, Set, Variant, load
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The file will be NAME.toml.")],
+    data: Annotated[str, typer.Option("--data", metavar="KIND", help="Kind of data.")] = "gaussian",
+    flow: Annotated[str, typer.Option("--flow", metavar="KIND", help="Kind of flow.")] = (
+        "wasserstein"
+    ),
+) -> None:
+    """Write an experiment file to start from, with every key and what it means."""
+    from meanfield.config.starting import write
+
+    path = write(name, data, flow)
+    print(f"{path}: change it, then meanfield run {path}")
+
+
+@app.command()
+def check(files: Files, overrides: Set = None, variant: Variant = "") -> None:
+    """Validate an experiment and print it with every default filled in."""
+    from meanfield.config.study import check_all
+
+    experiments = load(files, overrides, variant)
+    check_all(experiments)
+    for name, experiment in experiments.items():
+        if name and not variant:
+            print(f"# variant {name}")
+        print(experiment.to_toml(), end="")
+
+
+@app.command()
+def schema(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILE]...", help="Experiments whose Python files add kinds."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write it here.")
+    ] = None,
+) -> None:
+    """Print the keys of experiment files as a JSON Schema, which editors use."""
+    from meanfield.config.schema import schema_text
+
+    text = schema_text(files or [])
+    if out is None:
+        print(text, end="")
+    else:
+        out.write_text(text, encoding="utf-8")

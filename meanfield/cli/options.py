@@ -1,0 +1,90 @@
+"""What commands have in common: their arguments and options, and what these mean."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meanfield.errors import InvalidInput, require
+
+if TYPE_CHECKING:
+    from meanfield.config import Experiment
+
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE...",
+        help="A TOML file, or a shipped experiment; each further one changes those before it.",
+    ),
+]
+Output = Annotated[Path, typer.Argument(metavar="OUT.h5", help="A finished run.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key: ensemble.count=2000."),
+]
+
+Variant = Annotated[
+    str, typer.Option("--variant", metavar="NAME", help="One of the file's variants (all).")
+]
+Numbers = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write the numbers here too.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
+MaxWall = Annotated[
+    str,
+    typer.Option("--max-wall", metavar="TIME", help="Stop in time, as in 90s, 45m or 3h30m."),
+]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print no progress and no warnings.")]
+Threads = Annotated[
+    int | None, typer.Option("--threads", metavar="N", help="Processors to use (default: all).")
+]
+
+
+def load(files: list[str], overrides: list[str] | None, variant: str) -> dict[str, Experiment]:
+    """The experiments of a file by variant, or the one that is asked for."""
+    from meanfield.config import ExperimentFile, find
+    from meanfield.config.study import experiments
+
+    found = ExperimentFile.read([find(file) for file in files])
+    return experiments(found, overrides=overrides or [], only=variant)
+
+
+def target_of(out: Path, variant: str) -> Path:
+    return out.with_name(f"{out.stem}-{variant}{out.suffix}") if variant else out
+
+
+def seconds(text: str) -> float | None:
+    """A time like 3h30m in seconds; None if there is none."""
+    if not text:
+        return None
+    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text)
+    parts = [int(part or 0) for part in found.groups()] if found else [0]
+    total = sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=False))
+    require(total > 0, "--max-wall", text, "a time like 90s, 45m or 3h30m")
+    return float(total)
+
+
+def times(text: str) -> list[float] | None:
+    """Times like 0,2.5,10; None if there are none."""
+    if not text:
+        return None
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InvalidInput("--frames", text, "times like 0,2.5,10") from None
+
+
+def prepare(threads: int | None, quiet: bool = False) -> None:
+    if quiet:
+        logging.getLogger("meanfield").setLevel(logging.ERROR)
+    if threads is None:
+        return
+    from meanfield.kernels.compile import processors, set_threads
+
+    most = processors()
+    require(1 <= threads <= most, "--threads", threads, f"from 1 to {most}, as many as there are")
+    set_threads(threads)

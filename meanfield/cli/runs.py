@@ -1,0 +1,111 @@
+"""Commands on runs, finished or not: say, export, compare, cite, draw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from meanfield.cli.app import DIFFERENT, app
+from meanfield.cli.options import Force, Numbers, Output, times
+from meanfield.cli.report import describe
+
+
+@app.command()
+def show(out: Output) -> None:
+    """Say what a run was, how it went, and its last values."""
+    from meanfield.storage import open_run
+
+    with open_run(out) as found:
+        print(describe(found))
+        provenance = found.provenance
+        main = ("meanfield", "numpy", "numba", "scipy", "pot", "h5py")
+        versions = ", ".join(f"{name} {provenance[f'version_{name}']}" for name in main)
+        print(f"started     {provenance['started']}, ended {provenance.get('ended', '?')}")
+        print(f"with        {versions}, Python {provenance['python']}")
+        print(f"on          {provenance['platform']}, {provenance['threads']} threads")
+        if len(sessions := provenance.get("session_started", [])) > 1:
+            print(f"sessions    {len(sessions)}, the last from {sessions[-1]}")
+        spent = {k: v for k, v in found.diagnostics.items() if k.endswith("ing")}
+        print("time        " + ", ".join(f"{name} {sec:.2f} s" for name, sec in spent.items()))
+        if found.experiment:
+            print(f"\n{found.experiment}", end="")
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(metavar="OUT.h5", help="A run, finished or not.")],
+    target: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="TARGET", help="Where to write (default: OUT.csv)."),
+    ] = None,
+    format: Annotated[
+        str, typer.Option("--format", help="csv, parquet, npz, nc or h5md (default: the ending).")
+    ] = "",
+    frames: Annotated[
+        str, typer.Option("--frames", metavar="T1,T2…", help="Only the frames nearest to these.")
+    ] = "",
+    force: Force = False,
+) -> None:
+    """Write a run for other programs: a table, arrays, netCDF, or a trajectory of particles."""
+    from meanfield.storage import open_run
+
+    with open_run(out) as found:
+        written = found.export(
+            target or out.with_suffix(f".{format or 'csv'}"),
+            format=format,
+            frames=times(frames),
+            force=force,
+        )
+    print(written)
+
+
+@app.command()
+def diff(
+    first: Annotated[Path, typer.Argument(metavar="A.h5")],
+    second: Annotated[Path, typer.Argument(metavar="B.h5")],
+    numbers: Numbers = None,
+) -> None:
+    """Hold two runs against each other; exit code 1 unless all their numbers have the same bits."""
+    import json
+
+    from meanfield.comparison import compare
+
+    found = compare(first, second)
+    print(found)
+    if numbers is not None:
+        numbers.write_text(json.dumps(found.table(), indent=1) + "\n", encoding="utf-8")
+    if not found.same_bits:
+        raise typer.Exit(DIFFERENT)
+
+
+@app.command()
+def cite(out: Output) -> None:
+    """Print BibTeX of meanfield, and of the methods and data that a run has used."""
+    from meanfield.citations import bibtex
+    from meanfield.storage import open_run
+
+    with open_run(out) as found:
+        print(bibtex(found), end="")
+
+
+@app.command()
+def plot(
+    out: Output,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Series (default: overview).")
+    ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="PNG, PDF or SVG (default: OUT.png)."),
+    ] = None,
+) -> None:
+    """Draw a run: series over time, and the neuron distribution at start, middle and end."""
+    from meanfield.storage import open_run
+    from meanfield.viewing import overview
+
+    target = picture or out.with_suffix(".png")
+    with open_run(out) as found:
+        overview(found, target, names or None)
+    print(target)
