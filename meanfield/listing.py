@@ -12,7 +12,8 @@ from typing import Any
 from meanfield.activations import activations
 from meanfield.baselines import baselines
 from meanfield.config import shipped
-from meanfield.data import FiniteData, GaussianMixture, Labels, Stream, laws, sources, targets
+from meanfield.config.data import labels
+from meanfield.data import FiniteData, GaussianMixture, Labels, Stream, laws, sources
 from meanfield.errors import Unsupported
 from meanfield.flows import Flow, coolings, flows, manifolds
 from meanfield.functionals import (
@@ -26,6 +27,7 @@ from meanfield.functionals import (
     RandomBatches,
     RegularisedEntropy,
     Risk,
+    functionals,
     losses,
     regularisers,
 )
@@ -162,9 +164,10 @@ def _names() -> list[str]:
         ("activations", activations),
         ("laws of data", laws),
         ("finite data", sources),
-        ("targets", targets),
+        ("targets", labels),
         ("losses", losses),
-        ("regularisers", regularisers),
+        ("regularisers (keys of [energy])", regularisers),
+        ("functionals ([[energy.terms]])", functionals),
         ("interactions", interactions),
         ("initial laws", initials),
         ("flows", flows),
@@ -176,9 +179,6 @@ def _names() -> list[str]:
     ]
     for title, registry in registries:
         lines += ["", title]
-        if registry is targets:
-            teacher = "Neurons of the network's own activation (data.target)."
-            lines.append(f"  {'teacher':<22} {teacher}")
         lines += [f"  {name:<22} {summary}" for name, summary in registry.summary().items()]
     return lines
 

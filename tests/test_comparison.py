@@ -7,6 +7,7 @@ import pytest
 
 import meanfield as mf
 from meanfield.comparison import End
+from meanfield.storage.checksums import sign
 from tests.storage.runs import kinetic, simulate, stopping
 
 
@@ -137,6 +138,7 @@ def test_configuration_is_told_by_key():
 def test_versions_are_told():
     one, other = simulate(), simulate()
     other.file["provenance"].attrs["version_numpy"] = "1.0"
+    sign(other.file)
     found = mf.compare(one, other)
     assert found.versions == {"version_numpy": (np.__version__, "1.0")}
     assert found.same_bits

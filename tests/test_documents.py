@@ -45,11 +45,13 @@ def test_commands_of_the_readme(tmp_path, monkeypatch, capsys):
     (tmp_path / "my-experiment.toml").write_text(blocks("README.md", "toml")[0])
     lines = [line for block in blocks("README.md", "console") for line in block.splitlines()]
     commands = [line[2:].split("#")[0] for line in lines if line.startswith("$ meanfield")]
-    assert len(commands) == 6
+    assert len(commands) == 10
     for command in commands:
         arguments = shlex.split(command)[1:]
         if arguments[0] == "reproduce" and DISABLED:  # of full size
             continue
+        if arguments[0] == "resume":
+            arguments[-1] = size("1.5", "0.4")
         if arguments[0] == "run":
             small = ["ensemble.count=12", "run.until=0.2"]
             arguments += [f"--set={s}" for s in size(["run.until=1.0"], small)]
