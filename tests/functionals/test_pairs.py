@@ -243,7 +243,7 @@ def test_the_seed_of_batches_is_that_of_the_run():
 def test_mistakes_in_a_file():
     for pairs, message in [
         (3, "energy.pairs = 3: expected a name or a table with kind"),
-        ({"kind": "random-batches", "sise": 4}, "unknown key energy.pairs.sise; did you mean"),
+        ({"kind": "random-batches", "sise": 4}, "unknown key energy.pairs.sise = 4; did you mean"),
         ({"kind": "random-batches", "size": 1}, "energy.pairs.size = 1: expected a whole number"),
         ({"kind": "finite-rank", "degree": 500}, "degree 500 in dimension 2 has rank"),
     ]:
