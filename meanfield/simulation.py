@@ -31,7 +31,7 @@ from meanfield.storage import (
     Origin,
     Plan,
     Run,
-    finished,
+    completed,
     provenance,
     session_begins,
     session_ends,
@@ -228,13 +228,11 @@ def simulate_replicas(
         },
         keep=keep or Keep(),
     )
-    if resume and out is not None and (known := finished(out)) is not None:
-        over = known.status in ("finished", "diverged")
-        if over and known.plan is not None and known.plan.grid.until == until:
-            plan.require_same(known.plan, Path(out))
-            tidy(Path(out))
-            return known
-        known.close()
+    if resume and out is not None and (found := completed(out, until)) is not None:
+        known, done = found
+        plan.require_same(done, Path(out))
+        tidy(Path(out))
+        return known
     timer = Timer()
     descent = Descent(guard, scheme)
 

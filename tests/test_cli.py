@@ -73,6 +73,24 @@ def test_run_show_plot(experiment, call):
     assert Path("small.png").is_file()
 
 
+def test_a_finished_run_is_not_run_again(experiment, call):
+    call("run", experiment)
+    before = Path("small.h5").read_bytes()
+    for command in (["run", experiment], ["resume", "small.h5"]):
+        code, out, _ = call(*command)
+        assert code == 0
+        assert out.startswith("small.h5 is there already, run to time 1: nothing is left to do")
+        assert Path("small.h5").read_bytes() == before
+    code, _, err = call("run", experiment, "--set", "run.until=2.0")
+    assert code == 2
+    assert "another run.until: go on from it (meanfield resume small.h5 --until T), repl" in err
+    code, _, err = call("run", experiment, "--set", "energy.l2=0.2")
+    assert code == 2
+    assert "another energy.l2: continue it with what it was begun with, replace it" in err
+    code, out, _ = call("resume", "small.h5", "--until", "2")
+    assert (code, out.startswith("small: time 0 to 2 with Euler")) == (0, True)
+
+
 VARIANTS = """
 [variants.short]
 run = { until = 0.5 }

@@ -168,13 +168,20 @@ def _run(
     max_wall: float | None = None,
 ) -> Run:
     from meanfield.progress import progress_bar
+    from meanfield.storage import completed
 
     say = _silent if quiet else print
-    count = len(experiment.seeds)
-    say(
-        f"{experiment.title}: time 0 to {experiment.until:g} with {experiment.scheme}"
-        + (f", {count} seeds" if count > 1 else "")
-    )
+    count, until = len(experiment.seeds), experiment.until
+    if not force and target is not None and completed(target, until) is not None:
+        say(
+            f"{target} is there already, run to time {until:g}: nothing is left to do "
+            f"(to go on: meanfield resume {target} --until T; to replace it: --force)"
+        )
+    else:
+        say(
+            f"{experiment.title}: time 0 to {until:g} with {experiment.scheme}"
+            + (f", {count} seeds" if count > 1 else "")
+        )
     with progress_bar(experiment, quiet) as progress:
         result = experiment.run(
             target, force=force, progress=progress, resume=not force, max_wall=max_wall

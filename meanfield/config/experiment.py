@@ -23,7 +23,7 @@ from meanfield.config.problems import Problems
 from meanfield.config.run import RunSection
 from meanfield.config.sections import Sections
 from meanfield.config.tables import Table
-from meanfield.config.values import require_possible
+from meanfield.config.values import WRONG, possible, require_shallow
 from meanfield.ensemble import Ensemble
 from meanfield.errors import FileProblem
 from meanfield.loop import Problem, Progress, rehearse
@@ -78,10 +78,10 @@ class Experiment:
         self._problems = functools.partial(Problems, source, variant)
         self._folder = folder
         problems = self._problems()
-        require_possible(tables, problems)
-        own = {key: value for key, value in tables.items() if key != "python"}
-        self._python = self._load_python(tables.get("python", []), Path(base), problems)
-        self._sections = Sections.check(anchored(own, Path(base)), problems)
+        require_shallow(tables, problems)
+        sections = possible(tables, problems)
+        self._python = self._load_python(sections.pop("python", []), Path(base), problems)
+        self._sections = Sections.check(anchored(sections, Path(base)), problems)
         self._run: RunSection = self._sections.run.build()
         self._energy = EnergySection.of(self._sections.energy)
         self.title = self._run.title or title
@@ -159,9 +159,12 @@ class Experiment:
 
     @staticmethod
     def _load_python(given: Any, base: Path, problems: Problems) -> list[python.PythonFile]:
-        files = problems.attempt("", python.python_files, given, base) or []
-        loaded = [problems.attempt("", file.load) for file in files]
-        problems.finish()  # without its classes, all their kinds would be called unknown
+        files = None
+        if given is not WRONG:
+            files = problems.attempt("", python.python_files, given, base)
+        loaded = [problems.attempt("", file.load) for file in files or []]
+        if files is None or None in loaded:
+            problems.finish()  # without its classes, all their kinds would be called unknown
         return loaded
 
     def require_same(self, path: str | os.PathLike[str]) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 from meanfield.config.paths import absolute, anchored
 from meanfield.config.problems import Problems
 from meanfield.config.tables import Table
-from meanfield.config.values import require_possible
+from meanfield.config.values import require_shallow
 from meanfield.errors import FileProblem, InvalidInput, UnknownName, require
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -78,7 +78,7 @@ class ExperimentFile:
     def _read(cls, path: str | os.PathLike[str]) -> ExperimentFile:
         file = Path(path)
         tables = read_toml(file)
-        require_possible(tables, Problems(str(file)))
+        require_shallow(tables, Problems(str(file)))
         tables = anchored(tables, file.parent)
         if "python" in tables:
             tables["python"] = _python(tables["python"], file.parent)

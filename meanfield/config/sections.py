@@ -13,6 +13,7 @@ from meanfield.config.energy import EnergySection
 from meanfield.config.problems import Problems, unknown_key
 from meanfield.config.run import RunSection
 from meanfield.config.tables import Checked, Table, check, check_kind
+from meanfield.config.values import WRONG
 from meanfield.errors import InvalidInput
 from meanfield.flows import Flow, flows
 from meanfield.initial import initials
@@ -40,7 +41,7 @@ class Sections:
     def check(cls, tables: Mapping[str, Any], problems: Problems) -> Sections:
         """Check every section; raises `Mistakes` with all that is wrong.
 
-        The tables hold what TOML can say and keys can take: see `require_possible`.
+        The tables hold what TOML can say and keys can take: see `possible`.
         """
         for key, value in tables.items():
             if key not in SECTIONS:
@@ -49,24 +50,27 @@ class Sections:
         at = dict.fromkeys(SECTIONS, Problems(""))  # of what is not there, no more is said
         for name in SECTIONS:
             table = tables.get(name, {})
+            if table is WRONG:
+                continue
             if not isinstance(table, Mapping):
                 problems.add(str(InvalidInput(name, table, f"a table [{name}]")), name)
             elif name not in tables and name in NEEDED:
                 problems.add(f"the section [{name}] is missing: {NEEDED[name]}", name)
             else:
                 given[name], at[name] = dict(table), problems
+        network = network_section(given["network"], at["network"])
+        data = DataSection.check(given["data"], at["data"])
         energy = EnergySection.check(given["energy"], at["energy"])
+        start = check_kind(initials, given["ensemble"], "ensemble", at["ensemble"], "normal")
         warm = energy is not None and energy.arguments["temperature"] > 0
         usual = "langevin" if warm else "wasserstein"
         flow = check_kind(flows, given["flow"], "flow", at["flow"], usual, without=["energy"])
         scheme = (flow.cls if flow else Flow).usual[warm]  # type: ignore[attr-defined]
         found = {
-            "network": network_section(given["network"], at["network"]),
-            "data": DataSection.check(given["data"], at["data"]),
+            "network": network,
+            "data": data,
             "energy": energy,
-            "ensemble": check_kind(
-                initials, given["ensemble"], "ensemble", at["ensemble"], "normal"
-            ),
+            "ensemble": start,
             "flow": flow,
             "scheme": check_kind(schemes, given["scheme"], "scheme", at["scheme"], scheme),
             "run": check(RunSection, given["run"], "run", at["run"]),

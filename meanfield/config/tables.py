@@ -27,11 +27,11 @@ from meanfield.config.arguments import (
     words,
 )
 from meanfield.config.problems import Problems, unknown_key
+from meanfield.config.values import WRONG
 from meanfield.errors import InvalidInput, UnknownName, dotted
 from meanfield.registry import Fields, OneOf, Registry
 
 Table = dict[str, Any]
-WRONG: Any = object()  # a value that cannot be used; what is wrong has been noted
 
 
 @dataclass(frozen=True)
@@ -171,6 +171,8 @@ def check_kind(
         known = ", ".join(registry)
         problems.add(f"{section}.kind is missing: expected one of {known}", f"{section}.kind")
         return None
+    if kind is WRONG:
+        return None
     try:
         cls = registry[kind]
     except UnknownName as error:
@@ -193,6 +195,8 @@ def check_kind(
 
 def check_value(hint: Any, value: Any, key: str, problems: Problems) -> Any:
     """Hold a value against a type hint: what a constructor takes, or `WRONG` and a note."""
+    if value is WRONG:
+        return WRONG
     by, rest = described(hint)
     if isinstance(by, OneOf):
         return _check_entry(by, rest, value, key, problems)
@@ -229,11 +233,11 @@ def _check_entry(by: OneOf, hint: Any, value: Any, key: str, problems: Problems)
     if by.optional and value == "":
         return value
     if names and isinstance(value, str):
-        if not tables:
-            if value in by.registry:
-                return value
+        if value not in by.registry:
             problems.add(f"{key}: {UnknownName(by.registry.noun, value, by.registry)}", key)
             return WRONG
+        if not tables:
+            return value
         value = {"kind": value}
     if not tables or not isinstance(value, Mapping):
         expected = " or ".join([*["a name"] * names, *["a table with kind"] * tables])

@@ -12,36 +12,63 @@ from meanfield.errors import InvalidInput, dotted
 
 DEEPEST = 16  # tables and lists inside each other
 LARGEST = 2**63
+Place = tuple[Any, ...]  # the keys and numbers that lead to a value
 
 
-def require_possible(tables: Mapping[str, Any], problems: Problems) -> None:
-    """Raise `Mistakes` if anything stands there that no key takes."""
-    for key, said in _impossible(tables):
-        problems.add(said, key)
+class _Wrong:
+    def __repr__(self) -> str:
+        return "…"
+
+
+WRONG: Any = _Wrong()  # in place of what cannot be used; what is wrong with it has been noted
+
+
+def require_shallow(tables: Mapping[str, Any], problems: Problems) -> None:
+    """Raise `Mistakes` if tables and lists lie too deep in each other to be looked at."""
+    for place, value in _places(tables):
+        if len(place) > DEEPEST and isinstance(value, (Mapping, list)):
+            key = _dotted(place[:3])
+            said = f"{key}: expected at most {DEEPEST} tables and lists inside each other"
+            problems.add(said, key)
     problems.finish()
 
 
-def _impossible(tables: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Dates, NaN, numbers beyond 64 bits, depths: the key, and a sentence."""
-    stack: list[tuple[tuple[Any, ...], Any]] = [((), tables)]
+def possible(tables: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
+    """The sections, with `WRONG` for every key that holds a date, NaN, or more than 64 bits."""
+    found = {name: {**t} if isinstance(t, Mapping) else t for name, t in tables.items()}
+    for place, value in _places(tables):
+        said = _why_impossible(place, value)
+        if said is None:
+            continue
+        problems.add(said, _dotted(place))
+        section, *keys = place
+        if keys and isinstance(found[section], dict):
+            found[section][keys[0]] = WRONG
+        else:
+            found[section] = WRONG
+    return found
+
+
+def _why_impossible(place: Place, value: Any) -> str | None:
+    if isinstance(value, int) and not -LARGEST <= value < LARGEST:
+        return f"{_dotted(place)}: expected a whole number of 64 bits, below 9.2e18 in size"
+    if isinstance(value, float) and math.isnan(value):
+        return str(InvalidInput(_dotted(place), value, "a finite number"))
+    if isinstance(value, (datetime.date, datetime.time)):
+        return str(InvalidInput(_dotted(place), str(value), "text or a number, and no date"))
+    return None
+
+
+def _places(tables: Mapping[str, Any]) -> Iterator[tuple[Place, Any]]:
+    """Everything inside tables that may be worth a look, and where it is."""
+    stack: list[tuple[Place, Any]] = [((), tables)]
     while stack:  # a function that calls itself would end with the deepest file
         place, value = stack.pop()
-        if isinstance(value, (Mapping, list)):
-            if len(place) > DEEPEST:
-                key = _dotted(place[:3])
-                yield key, f"{key}: expected at most {DEEPEST} tables and lists inside each other"
-                continue
+        yield place, value
+        if isinstance(value, (Mapping, list)) and len(place) <= DEEPEST:
             entries = value.items() if isinstance(value, Mapping) else enumerate(value)
             # An experiment may hold arrays: their numbers are not worth a look.
             stack += [((*place, key), v) for key, v in entries if not _is_ordinary(v)]
-        elif isinstance(value, int) and not -LARGEST <= value < LARGEST:
-            key = _dotted(place)
-            yield key, f"{key}: expected a whole number of 64 bits, below 9.2e18 in size"
-        elif isinstance(value, float) and math.isnan(value):
-            yield _dotted(place), str(InvalidInput(_dotted(place), value, "a finite number"))
-        elif isinstance(value, (datetime.date, datetime.time)):
-            said = InvalidInput(_dotted(place), str(value), "text or a number, and no date")
-            yield _dotted(place), str(said)
 
 
 def _is_ordinary(value: Any) -> bool:
@@ -49,7 +76,7 @@ def _is_ordinary(value: Any) -> bool:
     return kind is str or (kind is float and value == value) or kind is bool
 
 
-def _dotted(place: tuple[Any, ...]) -> str:
+def _dotted(place: Place) -> str:
     text = ""
     for part in place:
         text = f"{text}[{part}]" if isinstance(part, int) else dotted(text, part)

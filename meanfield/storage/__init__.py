@@ -2,7 +2,7 @@
 
 from meanfield.storage.journal import Checkpoint, Journal, check_writable
 from meanfield.storage.keep import Keep
-from meanfield.storage.opening import exists, finished, open_run
+from meanfield.storage.opening import completed, exists, open_run
 from meanfield.storage.parts import tidy
 from meanfield.storage.plan import Plan, differences, require_same
 from meanfield.storage.provenance import Origin, provenance, session_begins, session_ends
@@ -20,9 +20,9 @@ __all__ = [
     "Plan",
     "Run",
     "check_writable",
+    "completed",
     "differences",
     "exists",
-    "finished",
     "open_run",
     "provenance",
     "read_table",

@@ -9,6 +9,7 @@ import h5py
 
 from meanfield.errors import FileProblem
 from meanfield.storage.parts import is_unfinished, open_parts, parts_of
+from meanfield.storage.plan import Plan
 from meanfield.storage.run import Run
 
 
@@ -47,9 +48,14 @@ def exists(path: str | os.PathLike[str]) -> bool:
     return target.is_file() or is_unfinished(target)
 
 
-def finished(path: str | os.PathLike[str]) -> Run | None:
-    """The run at a path, if there is one and it is finished."""
+def completed(path: str | os.PathLike[str], until: float) -> tuple[Run, Plan] | None:
+    """The run at a path and its plan, if nothing is left to be done until a time."""
     target = Path(path)
     if not target.is_file() or is_unfinished(target):
         return None
-    return open_run(target)
+    known = open_run(target)
+    plan = known.plan
+    if known.status in ("finished", "diverged") and plan is not None and plan.grid.until == until:
+        return known, plan
+    known.close()
+    return None

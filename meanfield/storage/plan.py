@@ -121,11 +121,15 @@ def require_same(
 
 
 def _require_none(keys: Collection[str], output: Path) -> None:
-    if keys:
-        raise FileProblem(
-            f"{output} exists already, with another {', '.join(sorted(keys))}: continue it with "
-            "what it was begun with, replace it (--force), or choose another name"
-        )
+    if not keys:
+        return
+    how = "continue it with what it was begun with"
+    if {*keys} <= {"run.until", "grid.until"}:
+        how = f"go on from it (meanfield resume {output} --until T)"
+    raise FileProblem(
+        f"{output} exists already, with another {', '.join(sorted(keys))}: {how}, replace it "
+        "(--force), or choose another name"
+    )
 
 
 def differences(one: Any, other: Any, key: str = "") -> set[str]:

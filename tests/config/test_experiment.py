@@ -225,7 +225,7 @@ def test_interactions_of_the_energy():
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ("mors", "energy.interaction.kind: unknown interaction 'mors'; did you mean 'morse'?"),
+        ("mors", "energy.interaction: unknown interaction 'mors'; did you mean 'morse'?"),
         ({"kind": "log"}, "energy.interaction.softening is missing"),
         ({"kind": "log", "soft": 1.0}, "unknown key energy.interaction.soft"),
         ({"kind": "coulomb", "dim": 3}, "energy.interaction.softening = 0"),

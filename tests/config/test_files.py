@@ -204,7 +204,7 @@ def test_each_mistake_names_the_file_that_states_it(two):
     told = set(map(str, caught.value.sentences))
     base, mine = two
     assert f"{base} (long, wide): scheme.step = 'x': expected a number or 'auto'" in told
-    wrong = "network.activation.kind: unknown activation 'rely'; did you mean 'relu'?"
+    wrong = "network.activation: unknown activation 'rely'; did you mean 'relu'?"
     assert f"{mine} (long): {wrong}" in told
 
 
@@ -244,6 +244,23 @@ def test_what_toml_can_say_and_no_key_takes(tmp_path, text, told):
         Experiment.load(path)
     assert told in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+def test_what_no_key_takes_is_told_with_all_else(tmp_path):
+    path = tmp_path / "wrong.toml"
+    (tmp_path / "points.csv").write_text("x,y\n1,2\n3,4\n")
+    path.write_text(
+        BASE.replace("[flow]", "scale = { w = nan }\n[flow]")
+        .replace("step = 0.1", "step = 2024-02-29")
+        .replace('"langevin"', '"langevinn"')
+    )
+    with pytest.raises(Mistakes) as caught:
+        Experiment.load(path, variant="short")
+    assert sorted(said.removeprefix(f"{path} (short): ") for said in caught.value.sentences) == [
+        "ensemble.scale.w = nan: expected a finite number",
+        "flow.kind: unknown flow 'langevinn'; did you mean 'langevin'?",
+        "scheme.step = '2024-02-29': expected text or a number, and no date",
+    ]
 
 
 def test_not_text(tmp_path):

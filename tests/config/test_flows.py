@@ -69,7 +69,7 @@ def test_tables_of_constraints_and_cooling():
         ),
         (
             {"flow": {"kind": "langevin", "cool": "frost"}},
-            "flow.cool.kind: unknown cooling 'frost'; known: constant, exponential",
+            "flow.cool: unknown cooling 'frost'; known: constant, exponential",
         ),
         (
             {"flow": {"constraint": {"w": {"kind": "sphere", "radius": 2.0}}}},
