@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from meanfield.cli.app import INACCURATE, app
@@ -14,6 +16,31 @@ def list_() -> None:
     from meanfield import listing
 
     print(listing.text())
+
+
+@app.command()
+def verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Systems (default: all).")
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="At the size of a publication: minutes, not seconds.")
+    ] = False,
+    numbers: Numbers = None,
+    threads: Threads = None,
+) -> None:
+    """Hold simulations against their limit, which is computed without particles."""
+    import json
+
+    from meanfield import verification
+
+    prepare(threads)
+    verdicts = verification.verify(names or [], full, lambda found: print(found, flush=True))
+    if numbers is not None:
+        table = [verdict.table() for verdict in verdicts]
+        numbers.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    if not all(verdict.passes for verdict in verdicts):
+        raise typer.Exit(INACCURATE)
 
 
 @app.command()

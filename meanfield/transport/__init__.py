@@ -1,0 +1,1 @@
+"""Distances and maps between neuron distributions, by optimal transport."""
