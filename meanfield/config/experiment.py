@@ -171,7 +171,8 @@ class Experiment:
         """Raise `FileProblem` if there is a run at a path, and it is of another experiment."""
         if exists(path):
             with open_run(path) as run:
-                require_same(self.to_toml(), run.experiment, Path(path))
+                unfinished = run.status not in ("finished", "diverged")
+                require_same(self.to_toml(), run.experiment, Path(path), unfinished=unfinished)
 
     @property
     def seeds(self) -> list[int]:

@@ -241,3 +241,18 @@ def in_memory() -> h5py.File:
     """An empty file that is nowhere but in memory."""
     name = f"meanfield-run-{next(_names)}"
     return h5py.File(name, "w", driver="core", backing_store=False, libver=BOUNDS)
+
+
+def read_only(file: h5py.File) -> h5py.File:
+    """The same file in memory, for reading.
+
+    HDF5 opens what a file refers to as the file itself is open: sealed segments would be opened for
+    writing, and locked, so that other readers find nothing in them, and their writer stops.
+    """
+    file.flush()
+    name, image = file.filename, file.id.get_file_image()
+    file.close()
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_fapl_core(backing_store=False)
+    access.set_file_image(image)
+    return h5py.File(h5py.h5f.open(name.encode(), h5py.h5f.ACC_RDONLY, access))

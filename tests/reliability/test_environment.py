@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import subprocess
+import sys
 import time
 from functools import partial
 
@@ -112,6 +114,38 @@ def test_the_command_line_says_it_in_a_sentence(tmp_path, monkeypatch, capsys):
     assert call("resume", "small.h5", "-q") == (0, "")
     with mf.open("small.h5") as found:
         assert found.status == "finished"
+
+
+LIMITED = """
+import resource
+from meanfield import cli
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+cli.main()
+"""
+
+
+def test_what_hdf5_itself_cannot_write(tmp_path):
+    """The segments are small enough, the file and what is made of it are not."""
+    (tmp_path / "small.toml").write_text(EXPERIMENT)
+    large = ("ensemble.count=200", "run.until=6.0", "run.frames.steps=1")
+    settings = [argument for value in large for argument in ("--set", value)]
+
+    def call(*arguments):
+        command = [sys.executable, "-c", LIMITED, *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return done.returncode, done.stderr
+
+    refused = "cannot be written: [Errno 27] File too large"
+    assert call("run", "small.toml", *settings, "-q") == (
+        74,
+        f"meanfield: small.h5 {refused}; what was sealed before is in small.h5.parts, to be "
+        "continued (resume)\n",
+    )
+    for ending in ("nc", "h5md", "npz"):
+        target = f"small.{ending}"
+        said = call("export", "small.h5", "-o", target)
+        assert said == (74, f"meanfield: {target} {refused}\n")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["small.h5.parts", "small.toml"]
 
 
 def test_a_folder_that_is_read_only(tmp_path):
