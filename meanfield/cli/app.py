@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -18,6 +19,7 @@ INACCURATE = 1
 DIFFERENT = 1
 INTERRUPTED = 130  # as a shell reports Ctrl-C
 NOT_WRITTEN = 74  # of a full disk, for instance; sysexits.h calls it EX_IOERR
+REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 app = typer.Typer(
     help="Particle-system engine for the mean-field theory of neural networks.",
@@ -44,7 +46,7 @@ def main() -> None:
     except MemoryError as error:
         _refuse(error, f"out of memory: {error}")
     except OSError as error:
-        _refuse(error, str(error))
+        _refuse(error, str(error), NOT_WRITTEN if error.errno in REFUSED else WRONG_INPUT)
     except Exception as error:
         from meanfield.config import python
 

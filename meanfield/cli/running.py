@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,8 +69,11 @@ def run(
         check_writable(targets[name], replace=True)
         if not force:
             experiment.require_same(targets[name])
+    begin, rest = time.monotonic(), stop_after
     for name, experiment in experiments.items():
-        _run(experiment, targets[name], force, quiet, stop_after)
+        _run(experiment, targets[name], force, quiet, rest)
+        if stop_after is not None:  # the time is that of all of them
+            rest = max(0.0, round(stop_after - (time.monotonic() - begin), 1))
 
 
 @app.command()
