@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 from typing import Any
 
@@ -54,6 +55,16 @@ class FileProblem(MeanfieldError):
 
 class NotWritten(FileProblem):
     """The disk refuses what a run has to write: it is full, for instance."""
+
+
+# What a disk says that has no room, or no more of it for this user, or that fails.
+REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+
+
+def cannot_write(path: object, error: OSError) -> FileProblem:
+    """The error to raise instead of the system's: whether it is the path or the disk."""
+    kind = NotWritten if error.errno in REFUSED else FileProblem
+    return kind(f"{path} cannot be written: {error.strerror or error}")
 
 
 class Diverged(MeanfieldError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import sys
@@ -11,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from meanfield.errors import MeanfieldError, NotWritten
+from meanfield.errors import REFUSED, MeanfieldError, NotWritten
 
 WRONG_INPUT = 2
 DIVERGED = 1
@@ -19,7 +18,6 @@ INACCURATE = 1
 DIFFERENT = 1
 INTERRUPTED = 130  # as a shell reports Ctrl-C
 NOT_WRITTEN = 74  # of a full disk, for instance; sysexits.h calls it EX_IOERR
-REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 app = typer.Typer(
     help="Particle-system engine for the mean-field theory of neural networks.",

@@ -56,4 +56,6 @@ def schema(
     if out is None:
         print(text, end="")
     else:
-        out.write_text(text, encoding="utf-8")
+        from meanfield.storage.durable import write_text
+
+        write_text(out, text)

@@ -121,6 +121,7 @@ def reproduce(
 
     from meanfield.config import ExperimentFile, Study, find, shipped
     from meanfield.storage import check_writable
+    from meanfield.storage.durable import write_text
 
     prepare(threads, quiet)
     studies = [Study(ExperimentFile.read(find(name)), reduced) for name in files or shipped()]
@@ -144,7 +145,7 @@ def reproduce(
         print("\n".join(map(str, verdicts)) or "  claims nothing", flush=True)
         found[study.name] = [verdict.table() for verdict in verdicts]
         if numbers is not None:
-            numbers.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            write_text(numbers, json.dumps(found, indent=1) + "\n")
     if any(verdict["holds"] is False for verdicts in found.values() for verdict in verdicts):
         raise typer.Exit(INACCURATE)
 

@@ -6,6 +6,7 @@ have no default, so that the file runs as it stands.
 
 from __future__ import annotations
 
+import os
 import re
 import textwrap
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ from meanfield.initial import initials
 from meanfield.networks import TwoLayer
 from meanfield.registry import Registry
 from meanfield.schemes import schemes
+from meanfield.storage.durable import write_text
 
 WIDTH = 100
 
@@ -86,13 +88,9 @@ def write(name: str, data: str, flow: str) -> Path:
     """
     path = Path(name if name.endswith(".toml") else f"{name}.toml")
     text = starting_file(path.stem, data, flow)
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise FileProblem(f"{path} exists already: choose another name") from None
-    except (OSError, ValueError) as error:
-        raise FileProblem(f"{path} cannot be written: {error}") from None
+    if os.path.lexists(path):
+        raise FileProblem(f"{path} exists already: choose another name")
+    write_text(path, text)
     return path
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from meanfield.errors import NotWritten
+from meanfield.errors import FileProblem, NotWritten, cannot_write
 
 
 class Stream(io.FileIO):
@@ -70,6 +70,25 @@ def write(path: Path, data: bytes | memoryview, alone: bool = True) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole; what is no file, as ``/dev/stdout``, gets the text as it is.
+
+    Raises
+    ------
+    FileProblem, NotWritten
+        If the path cannot be written, or the disk refuses.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+        else:
+            write(pointed(path), text.encode())
+    except OSError as error:
+        raise cannot_write(path, error) from None
+    except ValueError as error:  # a NUL in its name
+        raise FileProblem(f"{path} cannot be written: {error}") from None
 
 
 @contextlib.contextmanager

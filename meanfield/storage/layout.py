@@ -20,6 +20,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -43,6 +44,7 @@ from meanfield.storage.segment import (
 SCHEMA_VERSION = 1
 BOUNDS = ("v110", "v110")  # of the HDF5 format: the first with checksums of all its structure
 MAIN_AXIS = "time"
+CHUNK = 2**16  # bytes
 _names = itertools.count()
 GROUPS = ("frames", "observables", "state", "provenance", "diagnostics")
 
@@ -172,9 +174,11 @@ def _write_series(
             sources[place] = piece.rows.virtual()
         dataset = file[group].create_virtual_dataset(name, sources, fillvalue=np.nan)
     else:
-        # A chunk is one frame, or the whole series of a number; with its checksum.
-        single = [dim == "seed" or (dim.startswith(MAIN_AXIS) and bool(row)) for dim in dims]
-        chunks = tuple(1 if one else max(1, n) for one, n in zip(single, shape, strict=True))
+        # A chunk is one frame, the whole series of a number, or many rows of one of vectors.
+        rows = 1 if group == "frames" else max(1, length)
+        if row and group != "frames":
+            rows = min(rows, max(1, CHUNK // (dtype.itemsize * math.prod(row))))
+        chunks = (*([1] if many else []), rows, *(max(1, n) for n in row))
         dataset = file[group].create_dataset(
             name, shape, dtype, fillvalue=np.nan, chunks=chunks, fletcher32=True
         )

@@ -57,6 +57,8 @@ def last_plan(folder: Path) -> Plan | None:
         return Plan.from_json(json.dumps(found["plan"]))
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except FileProblem as error:
+        raise FileProblem(f"{path}: {error}") from None
     except Exception as error:  # whatever a parser says of bytes that nobody wrote
         raise FileProblem(f"{path} is damaged: {error}") from None
 

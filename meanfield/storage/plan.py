@@ -70,6 +70,9 @@ class Plan:
     def from_json(cls, text: str) -> Plan:
         """A plan that `to_json` has written."""
         found = json.loads(text)
+        unknown = sorted(set(found) - {item.name for item in dataclasses.fields(cls)})
+        if unknown:
+            raise FileProblem(f"a newer meanfield has planned {', '.join(unknown)}: upgrade it")
         layout = found.pop("layout")
         blocks = {name: tuple(shape) for name, shape in layout["blocks"].items()}
         return cls(
@@ -94,7 +97,7 @@ class Plan:
         unfinished : bool
             Whether `output` has to be continued before anything else.
         """
-        free = {"run.until", "grid.until"} if until else set()
+        free = {"title", *(("run.until", "grid.until") if until else ())}
         require_same(self.experiment, other.experiment, output, free, unfinished)
         found = differences(self._compared(), other._compared()) - free
         _require_none(found, output, unfinished)
@@ -128,7 +131,7 @@ def require_same(
         Whether `output` has to be continued before anything else.
     """
     found = differences(tomllib.loads(experiment), tomllib.loads(other))
-    _require_none(found - set(free), output, unfinished)
+    _require_none(found - {"run.title", *free}, output, unfinished)
 
 
 def _require_none(keys: Collection[str], output: Path, unfinished: bool) -> None:
@@ -140,9 +143,15 @@ def _require_none(keys: Collection[str], output: Path, unfinished: bool) -> None
     elif {*keys} <= {"run.until", "grid.until"}:
         how = f"go on from it (meanfield resume {output} --until T)"
     raise FileProblem(
-        f"{output} exists already, with another {', '.join(sorted(keys))}: {how}, replace it "
-        "(--force), or choose another name"
+        f"{output} exists already, with another {', '.join(map(_named, sorted(keys)))}: {how}, "
+        "replace it (--force), or choose another name"
     )
+
+
+def _named(key: str) -> str:
+    """What is different, as a user knows it; the files of an identity are told by their hashes."""
+    name = key.removeprefix("identity.")
+    return f"{name} (what the file holds)" if name != key and "." in name else name
 
 
 def differences(one: Any, other: Any, key: str = "") -> set[str]:

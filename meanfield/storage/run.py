@@ -229,6 +229,8 @@ class Run:
         """A series over ``time`` (and ``seed``, and ``coordinate``)."""
         import xarray
 
+        if not self.names:
+            raise FileProblem(f"{self._path or 'the run'} has no series yet: {self.stop_reason}")
         if name not in self.names:
             raise UnknownName("series", name, self.names)
         data = self.file["observables"][name]

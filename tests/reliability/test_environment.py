@@ -200,3 +200,15 @@ def test_a_clock_that_jumps(tmp_path, monkeypatch, jump):
     for place in ("storage/journal.py", "stopping.py", "storage/lock.py"):
         with open(f"{source}/{place}") as file:
             assert "time.time(" not in file.read()
+
+
+FULL = "/dev/full"  # every write to it fails as on a full disk
+
+
+@pytest.mark.skipif(not os.path.exists(FULL), reason="needs a device that is always full")
+def test_what_else_a_full_disk_refuses(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["meanfield", "schema", "-o", FULL])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 74
+    assert "/dev/full cannot be written: No space left on device" in capsys.readouterr().err
