@@ -141,7 +141,7 @@ class FisherRao(Reacting):
 
     def prepare(self, ensemble: Ensemble, seed: int) -> Ensemble:
         fits = self._cells in (0, len(ensemble))
-        require(fits, "cells", self._cells, f"as many as particles, {len(ensemble)}")
+        require(fits, "cells", self._cells, f"as many cells as particles, {len(ensemble)}")
         return super().prepare(ensemble, seed)
 
 

@@ -138,7 +138,10 @@ def test_lists_are_counted_in_brackets():
     [
         ({"network": {"dim": 77}}, "network.dim = 77: expected the data's"),
         ({"energy": {"terms": [{"kind": "mmd", "samples": [[1.0]]}]}}, "energy.samples = (1, 1)"),
-        ({"flow": {"kind": "fisher-rao", "cells": [1.0]}}, "flow.cells = 1: expected as many as"),
+        (
+            {"flow": {"kind": "fisher-rao", "cells": [1.0]}},
+            "flow.cells = 1: expected as many cells",
+        ),
         ({"flow": {"kind": "conic"}}, 'or one with signs = ["a"]'),
     ],
 )
