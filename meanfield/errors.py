@@ -72,7 +72,9 @@ class Diverged(MeanfieldError):
 
 
 def dotted(section: str, key: object) -> str:
-    """The name of a key in a section; in quotes where it is no plain word."""
+    """The name of a key in a section, or of an entry of a list; in quotes if no plain word."""
+    if isinstance(key, int):
+        return f"{section}[{key}]"
     plain = isinstance(key, str) and key.replace("-", "_").isidentifier()
     name = str(key) if plain else short(key)
     return f"{section}.{name}" if section else name

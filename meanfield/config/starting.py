@@ -22,7 +22,7 @@ from meanfield.config.files import merged
 from meanfield.config.run import RunSection
 from meanfield.config.tables import Table, plain
 from meanfield.data import laws
-from meanfield.errors import FileProblem
+from meanfield.errors import FileProblem, require
 from meanfield.flows import flows
 from meanfield.initial import initials
 from meanfield.networks import TwoLayer
@@ -61,7 +61,10 @@ DATA: dict[str, Table] = {
         "data": {"angles": [1.0, 3.0], "heights": [1.0, -1.0]},
         "network": {"activation": {"kind": "dirichlet", "degree": 5}},
         "ensemble": {"kind": "sphere", "count": 100},
+        # Off the circle the kernel is a polynomial, and neurons run away.
+        "flow": {"constraint": {"w": "sphere"}},
         "scheme": {"step": 0.001},
+        "run": {"until": 1.0},
     },
 }
 _WARM = {"energy": {"temperature": 0.001}}
@@ -86,6 +89,7 @@ def write(name: str, data: str, flow: str) -> Path:
     FileProblem
         If the file exists, or cannot be written.
     """
+    require(Path(name).name not in ("", ".toml"), "NAME", name, "a name")
     path = Path(name if name.endswith(".toml") else f"{name}.toml")
     text = starting_file(path.stem, data, flow)
     if os.path.lexists(path):
@@ -111,6 +115,9 @@ def starting_file(name: str, data: str = "gaussian", flow: str = "wasserstein") 
     """
     source, motion = inputs[data], flows[flow]
     chosen = merged(merged(CHOSEN, DATA.get(data, {})), FLOWS.get(flow, {}))
+    chosen["flow"] = {
+        key: value for key, value in chosen.get("flow", {}).items() if key in arguments(motion)
+    }
     warm = chosen["energy"].get("temperature", 0.0) > 0
     scheme, use = motion.usual[warm], OfLaw if data in laws else OfSource
     start = initials[chosen["ensemble"]["kind"]]
