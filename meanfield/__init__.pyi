@@ -137,6 +137,7 @@ from .schemes import TamedEuler as TamedEuler
 from .sharpness import advise as advise
 from .sharpness import top_curvature as top_curvature
 from .simulation import simulate as simulate
+from .storage import Checkpoint as Checkpoint
 from .storage import Frames as Frames
 from .storage import Keep as Keep
 from .storage import Run as Run

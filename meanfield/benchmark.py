@@ -21,10 +21,10 @@ from threadpoolctl import threadpool_limits
 from meanfield import kernels
 from meanfield.activations import make
 from meanfield.arrays import Array
-from meanfield.errors import FileProblem
 from meanfield.kernels import definitions
 from meanfield.kernels.compile import threads
 from meanfield.kernels.projected import Projected
+from meanfield.storage.durable import write_text
 from meanfield.storage.provenance import provenance
 
 SIDE = 1000  # of the matrices whose product is the unit of speed
@@ -146,10 +146,7 @@ def write(findings: list[Finding], path: Path) -> None:
         If the file cannot be written.
     """
     record = {"provenance": provenance([]), "findings": [asdict(finding) for finding in findings]}
-    try:
-        path.write_text(json.dumps(record, indent=1), encoding="utf-8")
-    except OSError as error:
-        raise FileProblem(f"{path} cannot be written: {error.strerror or error}") from None
+    write_text(path, json.dumps(record, indent=1) + "\n")
 
 
 def _population(activation: str, dim: int, count: int, dtype: str) -> Case:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 from typing import Any
 
@@ -56,12 +57,24 @@ class NotWritten(FileProblem):
     """The disk refuses what a run has to write: it is full, for instance."""
 
 
+# What a disk says that has no room, or no more of it for this user, or that fails.
+REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+
+
+def cannot_write(path: object, error: OSError) -> FileProblem:
+    """The error to raise instead of the system's: whether it is the path or the disk."""
+    kind = NotWritten if error.errno in REFUSED else FileProblem
+    return kind(f"{path} cannot be written: {error.strerror or error}")
+
+
 class Diverged(MeanfieldError):
     """The particles left the finite numbers; says at which step and time, and what to try."""
 
 
 def dotted(section: str, key: object) -> str:
-    """The name of a key in a section; in quotes where it is no plain word."""
+    """The name of a key in a section, or of an entry of a list; in quotes if no plain word."""
+    if isinstance(key, int):
+        return f"{section}[{key}]"
     plain = isinstance(key, str) and key.replace("-", "_").isidentifier()
     name = str(key) if plain else short(key)
     return f"{section}.{name}" if section else name

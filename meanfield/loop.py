@@ -108,15 +108,25 @@ def rehearse(
     numbers = ((), (problem.start.dim,))
     for observer in observe:
         found = observer(view)
+        table = isinstance(found, Mapping) and all(map(_is_name, found))
+        expected = f"of the observable {observer.kind!r} a dictionary from plain names to numbers"
+        require(table, "observe", found, expected)
         twice = sorted(names & set(found))
         require(not twice, "observe", twice, "observables whose series have different names")
         names |= set(found)
         for name, value in found.items():
             axis = name.startswith(("time", "step")) or name in ("seed", "coordinate")
             require(not axis, "observe", name, "a name that is not like one of an axis")
-            shape = np.shape(value)
-            require(shape in numbers, f"observe.{name}", shape, f"one number, or {numbers[1]}")
+            array = np.asarray(value)
+            key, shape = f"observe.{name}", array.shape
+            require(array.dtype.kind in "biuf", key, value, "a real number")
+            require(shape in numbers, key, shape, f"one number, or {numbers[1]}")
     return axes, names
+
+
+def _is_name(name: object) -> bool:
+    """Whether a series may be called so; with a slash it would be a group of the file."""
+    return isinstance(name, str) and name.replace("-", "_").isidentifier()
 
 
 @dataclass

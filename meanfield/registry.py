@@ -44,10 +44,11 @@ class Registry(Generic[T]):
         InvalidInput
             If it is not a whole class, or if a class of another module has the name.
         """
+        named = isinstance(name, str) and name != ""
+        require(named, "register", name, 'a name, as in register("mine")')
 
         def enter(cls: type[T]) -> type[T]:
             where = f'register("{name}")'
-            require(isinstance(name, str) and name != "", "register", name, "a name")
             require(isinstance(cls, type), where, cls, f"a class: {self.noun}")
             lacking = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
             require(not lacking, where, cls.__qualname__, f"a class that also has {lacking}")

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from meanfield.errors import MeanfieldError, NotWritten
+from meanfield.errors import REFUSED, MeanfieldError, NotWritten
 
 WRONG_INPUT = 2
 DIVERGED = 1
@@ -44,7 +44,7 @@ def main() -> None:
     except MemoryError as error:
         _refuse(error, f"out of memory: {error}")
     except OSError as error:
-        _refuse(error, str(error))
+        _refuse(error, str(error), NOT_WRITTEN if error.errno in REFUSED else WRONG_INPUT)
     except Exception as error:
         from meanfield.config import python
 

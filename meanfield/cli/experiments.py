@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from meanfield.cli.app import app
-from meanfield.cli.options import Files, Set, Variant, load
+from meanfield.cli.options import Files, Set, Variant, load, studied
 
 
 @app.command()
@@ -31,8 +31,11 @@ def check(files: Files, overrides: Set = None, variant: Variant = "") -> None:
     """Validate an experiment and print it with every default filled in."""
     from meanfield.config.study import check_all
 
-    experiments = load(files, overrides, variant)
-    check_all(experiments)
+    if variant:
+        experiments = load(files, overrides, variant)
+        check_all(experiments)
+    else:
+        experiments = studied(files, overrides)
     for name, experiment in experiments.items():
         if name and not variant:
             print(f"# variant {name}")
@@ -56,4 +59,6 @@ def schema(
     if out is None:
         print(text, end="")
     else:
-        out.write_text(text, encoding="utf-8")
+        from meanfield.storage.durable import write_text
+
+        write_text(out, text)

@@ -53,6 +53,19 @@ def load(files: list[str], overrides: list[str] | None, variant: str) -> dict[st
     return experiments(found, overrides=overrides or [], only=variant)
 
 
+def studied(files: list[str], overrides: list[str] | None) -> dict[str, Experiment]:
+    """All experiments of a file by variant, checked together with its claims and small size."""
+    from meanfield.config import ExperimentFile, find
+    from meanfield.config.study import Study
+
+    found = ExperimentFile.read([find(file) for file in files])
+    study = Study(found, False, overrides or [])
+    study.check()
+    if found.reduced:
+        Study(found, True, overrides or [])
+    return study.experiments
+
+
 def target_of(out: Path, variant: str) -> Path:
     return out.with_name(f"{out.stem}-{variant}{out.suffix}") if variant else out
 

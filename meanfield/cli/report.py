@@ -16,6 +16,10 @@ def describe(result: Run) -> str:
     lines = [
         f"{result.title or 'run'}: {result.status} ({result.stop_reason})",
         f"file        {result.path}",
+    ]
+    if not spent:
+        return "\n".join([*lines, "particles   none yet: nothing was sealed so far"])
+    lines += [
         f"particles   {result.final!r}",
         f"speed       {spent['steps_per_second']:.0f} steps/s, {spent['elapsed']:.1f} s in all, "
         f"of which compiling {spent['compiling']:.1f} s",

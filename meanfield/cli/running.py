@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,8 +69,11 @@ def run(
         check_writable(targets[name], replace=True)
         if not force:
             experiment.require_same(targets[name])
+    begin, rest = time.monotonic(), stop_after
     for name, experiment in experiments.items():
-        _run(experiment, targets[name], force, quiet, stop_after)
+        _run(experiment, targets[name], force, quiet, rest)
+        if stop_after is not None:  # the time is that of all of them
+            rest = max(0.0, round(stop_after - (time.monotonic() - begin), 1))
 
 
 @app.command()
@@ -117,6 +121,7 @@ def reproduce(
 
     from meanfield.config import ExperimentFile, Study, find, shipped
     from meanfield.storage import check_writable
+    from meanfield.storage.durable import write_text
 
     prepare(threads, quiet)
     studies = [Study(ExperimentFile.read(find(name)), reduced) for name in files or shipped()]
@@ -140,7 +145,7 @@ def reproduce(
         print("\n".join(map(str, verdicts)) or "  claims nothing", flush=True)
         found[study.name] = [verdict.table() for verdict in verdicts]
         if numbers is not None:
-            numbers.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            write_text(numbers, json.dumps(found, indent=1) + "\n")
     if any(verdict["holds"] is False for verdicts in found.values() for verdict in verdicts):
         raise typer.Exit(INACCURATE)
 

@@ -71,11 +71,12 @@ def diff(
     import json
 
     from meanfield.comparison import compare
+    from meanfield.storage.durable import write_text
 
     found = compare(first, second)
     print(found)
     if numbers is not None:
-        numbers.write_text(json.dumps(found.table(), indent=1) + "\n", encoding="utf-8")
+        write_text(numbers, json.dumps(found.table(), indent=1) + "\n")
     if not found.same_bits:
         raise typer.Exit(DIFFERENT)
 

@@ -10,8 +10,18 @@ from meanfield import random
 from meanfield.config.arguments import arguments
 from meanfield.config.problems import Problems
 from meanfield.config.tables import Checked, Table, check_kind
-from meanfield.data import LabelledLaw, Law, Stream, Target, Teacher, laws, sources, targets
-from meanfield.errors import InvalidInput, MeanfieldError, require, require_count
+from meanfield.data import (
+    FiniteData,
+    LabelledLaw,
+    Law,
+    Stream,
+    Target,
+    Teacher,
+    laws,
+    sources,
+    targets,
+)
+from meanfield.errors import InvalidInput, MeanfieldError, require, require_count, short
 from meanfield.initial import NormalInit, SphereInit
 from meanfield.memory import require_room
 from meanfield.networks import TwoLayer
@@ -194,7 +204,13 @@ class DataSection:
     def load(self, seed: int) -> Any:
         """The law of inputs, or the finite data set."""
         made = self.checked.build()
-        return made if isinstance(made, Law) else made.load(self._seed(seed))
+        if isinstance(made, Law):
+            return made
+        loaded = made.load(self._seed(seed))
+        if not isinstance(loaded, FiniteData):
+            said = f"data: the source of data {made.kind!r} returned {short(loaded)}"
+            raise MeanfieldError(f"{said}: expected a FiniteData")
+        return loaded
 
     def outputs(self, loaded: Any) -> int:
         """How many outputs the data ask for."""

@@ -25,7 +25,7 @@ from meanfield.config.sections import Sections
 from meanfield.config.tables import Table
 from meanfield.config.values import WRONG, possible, require_shallow
 from meanfield.ensemble import Ensemble
-from meanfield.errors import FileProblem
+from meanfield.errors import FileProblem, require
 from meanfield.loop import Problem, Progress, rehearse
 from meanfield.networks import TwoLayer
 from meanfield.observables import Observable
@@ -133,7 +133,7 @@ class Experiment:
     ) -> Experiment:
         """The experiment of a file that was read; see `load`."""
         tables = file.tables(variant, reduced, overrides)
-        source, folder = file.states(variant, reduced), file.path.parent
+        source, folder = file.states(variant, reduced, overrides), file.path.parent
         return cls(tables, folder, file.path.stem, source, variant, folder)
 
     @classmethod
@@ -171,7 +171,8 @@ class Experiment:
         """Raise `FileProblem` if there is a run at a path, and it is of another experiment."""
         if exists(path):
             with open_run(path) as run:
-                require_same(self.to_toml(), run.experiment, Path(path))
+                unfinished = run.status not in ("finished", "diverged")
+                require_same(self.to_toml(), run.experiment, Path(path), unfinished=unfinished)
 
     @property
     def seeds(self) -> list[int]:
@@ -232,6 +233,8 @@ class Experiment:
         """Build everything that the run will use, for the first seed; see `problem`."""
         self._first = self.problem(self.seeds[0])
         grid, problems = Grid(float(self.scheme.step), self.until), self._problems()
+        problems.attempt("energy", getattr, self._first, "evaluation")
+        problems.finish()
         rehearsed = problems.attempt(
             *("run", rehearse, self._first, self.scheme, grid),
             *(self.observers(), self._run.observe_when),
@@ -348,6 +351,10 @@ class Experiment:
         arguments = {"dim": loaded.dim, **checked.given}
         arguments.setdefault("outputs", self._sections.data.outputs(loaded))
         network = problems.attempt("network", TwoLayer, **arguments)
+        problems.finish()
+        expected = f"the data's {loaded.dim}"
+        fits = network.dim == loaded.dim
+        problems.attempt("network", require, fits, "dim", network.dim, expected)
         problems.finish()
         data = problems.attempt("data", self._sections.data.label, loaded, network, seed)
         problems.finish()

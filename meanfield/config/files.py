@@ -88,6 +88,9 @@ class ExperimentFile:
         _require_tables(f"{file}: variants", variants)
         for key, changes in (("reduced", reduced), *(_prefixed("variants", variants))):
             _require_tables(f"{file}: {key}", changes)
+        for name in variants:  # which names the files of their runs
+            plain = re.fullmatch(r"[\w.+=-]+", name) is not None
+            require(plain, f"{file}: variants", name, "a name of letters, digits, - and _")
         several = isinstance(claims, list) and all(isinstance(item, Mapping) for item in claims)
         require(several, f"{file}: claims", claims, "tables [[claims]]")
         return cls(file, tables, variants, reduced, claims)
@@ -134,6 +137,8 @@ class ExperimentFile:
         if self.variants or variant:
             if variant not in self.variants:
                 given = InvalidInput("variant", variant, f"one of {', '.join(self.variants)}")
+                if not self.variants:
+                    raise InvalidInput("variant", variant, "none, as the file has no variants")
                 raise UnknownName("variant", variant, self.variants) if variant else given
             tables = merged(tables, self.variants[variant])
             run = tables.get("run", {})
@@ -145,12 +150,20 @@ class ExperimentFile:
             _override(tables, override)
         return tables
 
-    def states(self, variant: str, reduced: bool) -> Callable[[str], str]:
-        """For each key of an experiment, the last file that states it, or a table that it is in."""
+    def states(
+        self, variant: str, reduced: bool, overrides: Sequence[str] = ()
+    ) -> Callable[[str], str]:
+        """For each key of an experiment, the last file that states it, or a table that it is in.
+
+        What an override states is of ``--set``.
+        """
+        last = [_path_of(override) for override in overrides]
 
         def file(key: str) -> str:
             parts = key.partition("[")[0].split(".")
             for length in range(len(parts), 0, -1):
+                if parts[:length] in last:
+                    return "--set"
                 here: ExperimentFile | None = self
                 while here is not None:
                     one = here.own or here
@@ -159,7 +172,8 @@ class ExperimentFile:
                     if any(_has(each, parts[:length]) for each in changes):
                         return str(one.path)
                     here = here.before
-            return str(self.path)
+            new = any(path[0] == parts[0] for path in last)  # a table that no file has
+            return "--set" if new else str(self.path)
 
         return file
 
@@ -168,7 +182,7 @@ def read_toml(file: Path) -> Table:
     """The tables of a TOML file; `FileProblem` with the line, if it is none."""
     text = ""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")  # with the mark that some editors put first
         return tomllib.loads(text)
     except FileNotFoundError:
         raise FileProblem(f"{file}: no such file") from None
@@ -202,9 +216,14 @@ def merged(tables: Mapping[str, Any], changes: Mapping[str, Any]) -> Table:
     return result
 
 
+def _path_of(override: str) -> list[str]:
+    """The keys that lead to the one that ``section.key=value`` changes."""
+    return [part.strip() for part in override.partition("=")[0].split(".")]
+
+
 def _override(tables: Table, text: str) -> None:
-    key, equals, value = text.partition("=")
-    path = [part.strip() for part in key.split(".")]
+    _, equals, value = text.partition("=")
+    path = _path_of(text)
     usable = bool(equals) and len(path) >= 2 and all(path)
     require(usable, "--set", text, "section.key=value, as in ensemble.count=2000")
     table = tables

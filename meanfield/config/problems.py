@@ -64,7 +64,8 @@ class Problems:
         try:
             return build(*args, **kwargs)
         except InvalidInput as error:
-            self.add(str(error.within(key)), f"{key}.{error.key}")
+            there = error.within(key)
+            self.add(str(there), there.key)
         except UnknownName as error:
             self.add(f"{key}: {error}" if key else str(error), key)
         except MeanfieldError as error:
@@ -77,8 +78,9 @@ class Problems:
         except Exception as error:
             if (said := python.blame(error)) is not None:
                 self.add(said, key)
-            elif isinstance(error, ValueError):  # NumPy's, of ragged arrays
-                self.add(f"{key}: {error}", key)
+            elif isinstance(error, ValueError):
+                ragged = "inhomogeneous shape" in str(error)  # as NumPy says it
+                self.add(f"{key}: {'expected rows of one length' if ragged else error}", key)
             else:
                 raise
         return None

@@ -58,6 +58,8 @@ class PythonFile:
         """
         path = Path(self.path)
         try:
+            if path.exists() and not path.is_file():  # a pipe would be waited for
+                raise FileProblem(f"python: {path} is no file")
             content = path.read_bytes()
             text = content.decode("utf-8")
         except FileNotFoundError:
@@ -115,7 +117,7 @@ def _import(path: Path, text: str, digest: str) -> None:
     sys.modules[name] = module
     linecache.checkcache(str(path))
     try:
-        exec(compile(text, str(path), "exec"), module.__dict__)
+        exec(compile(text.removeprefix("\ufeff"), str(path), "exec"), module.__dict__)
     except (Exception, SystemExit) as error:
         said = blame(error) or f"{path}: {_said(error)}"
         del sys.modules[name]
@@ -125,7 +127,10 @@ def _import(path: Path, text: str, digest: str) -> None:
 
 
 def blame(error: BaseException) -> str | None:
-    """An error as one sentence, if it comes from a user's file: with the file and the line."""
+    """An error as one sentence, if it comes from a user's file: with the file and the line.
+
+    Where it comes from ours, at work on an object of a user's class, it names the class.
+    """
     files = {
         module.__file__: name
         for name, module in list(sys.modules.items())
@@ -143,6 +148,12 @@ def blame(error: BaseException) -> str | None:
         for file in files:
             if Path(str(file)).name == stem:
                 return f"{file}, line {named[2]}: {_said(error)}"
+    # What a class of theirs is or returns may break ours: the deepest place that holds one.
+    for place, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+        for cls in map(type, place.f_locals.values()):
+            if cls.__module__.startswith(PREFIX):
+                own = sys.modules[cls.__module__].__file__
+                return f"{own}: {cls.__qualname__}, or what it returns, is wrong: {_said(error)}"
     return None
 
 

@@ -6,6 +6,7 @@ have no default, so that the file runs as it stands.
 
 from __future__ import annotations
 
+import os
 import re
 import textwrap
 from collections.abc import Mapping
@@ -21,12 +22,13 @@ from meanfield.config.files import merged
 from meanfield.config.run import RunSection
 from meanfield.config.tables import Table, plain
 from meanfield.data import laws
-from meanfield.errors import FileProblem
+from meanfield.errors import FileProblem, require
 from meanfield.flows import flows
 from meanfield.initial import initials
 from meanfield.networks import TwoLayer
 from meanfield.registry import Registry
 from meanfield.schemes import schemes
+from meanfield.storage.durable import write_text
 
 WIDTH = 100
 
@@ -59,7 +61,10 @@ DATA: dict[str, Table] = {
         "data": {"angles": [1.0, 3.0], "heights": [1.0, -1.0]},
         "network": {"activation": {"kind": "dirichlet", "degree": 5}},
         "ensemble": {"kind": "sphere", "count": 100},
+        # Off the circle the kernel is a polynomial, and neurons run away.
+        "flow": {"constraint": {"w": "sphere"}},
         "scheme": {"step": 0.001},
+        "run": {"until": 1.0},
     },
 }
 _WARM = {"energy": {"temperature": 0.001}}
@@ -84,15 +89,12 @@ def write(name: str, data: str, flow: str) -> Path:
     FileProblem
         If the file exists, or cannot be written.
     """
+    require(Path(name).name not in ("", ".toml"), "NAME", name, "a name")
     path = Path(name if name.endswith(".toml") else f"{name}.toml")
     text = starting_file(path.stem, data, flow)
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise FileProblem(f"{path} exists already: choose another name") from None
-    except (OSError, ValueError) as error:
-        raise FileProblem(f"{path} cannot be written: {error}") from None
+    if os.path.lexists(path):
+        raise FileProblem(f"{path} exists already: choose another name")
+    write_text(path, text)
     return path
 
 
@@ -113,6 +115,9 @@ def starting_file(name: str, data: str = "gaussian", flow: str = "wasserstein") 
     """
     source, motion = inputs[data], flows[flow]
     chosen = merged(merged(CHOSEN, DATA.get(data, {})), FLOWS.get(flow, {}))
+    chosen["flow"] = {
+        key: value for key, value in chosen.get("flow", {}).items() if key in arguments(motion)
+    }
     warm = chosen["energy"].get("temperature", 0.0) > 0
     scheme, use = motion.usual[warm], OfLaw if data in laws else OfSource
     start = initials[chosen["ensemble"]["kind"]]

@@ -10,7 +10,7 @@ from meanfield.config.claims import Claim, Verdict
 from meanfield.config.experiment import Experiment
 from meanfield.config.files import ExperimentFile, Paths
 from meanfield.config.problems import Mistakes, Problems, together
-from meanfield.errors import UnknownName
+from meanfield.errors import InvalidInput, UnknownName
 from meanfield.loop import Progress
 from meanfield.storage import Run
 
@@ -80,11 +80,7 @@ class Study:
         for claim in self.claims:
             for quantity in claim.quantities():
                 if quantity.of not in self.experiments:
-                    self._problems.add(
-                        str(UnknownName("variant", quantity.of, self.experiments))
-                        if quantity.of
-                        else f"claims: {claim} needs of, a variant"
-                    )
+                    self._problems.add(_whose(claim, quantity.of, file.variants))
         self._problems.finish()
 
     @classmethod
@@ -111,9 +107,17 @@ class Study:
         """Meet every mistake that can be met before the first step of the first run."""
         check_all(self.experiments)
         for claim in self.claims:
-            self._keys(claim)
+            keys = self._keys(claim)
+            if claim.against and len(set(keys.values())) < 2:
+                self._problems.add(
+                    f"claims: against = {claim.against!r} is the same in all of "
+                    f"{', '.join(keys) or 'no variants'}: a slope needs two values or more"
+                )
             for quantity in claim.quantities():
                 experiment = self.experiments[quantity.of]
+                if quantity.since > experiment.until:
+                    expected = f"a time of the run, at most until = {experiment.until:g}"
+                    self._problems.add(str(InvalidInput("claims.since", quantity.since, expected)))
                 known = {*experiment.series, *ENTRIES}
                 scored = experiment.has_baseline and quantity.series.startswith("baseline_")
                 if quantity.series not in known and not scored:
@@ -164,3 +168,12 @@ class Study:
                 self._problems.finish()
             keys[quantity.of] = float(found)
         return keys
+
+
+def _whose(claim: Claim, variant: str, variants: Mapping[str, Any]) -> str:
+    """Why a claim is about no experiment of a file."""
+    if not variants:
+        return f"claims: of = {variant!r}: expected none, as the file has no variants"
+    if not variant:
+        return f"claims: {claim} needs of, a variant"
+    return f"claims: {UnknownName('variant', variant, variants)}"

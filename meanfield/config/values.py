@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -77,7 +78,4 @@ def _is_ordinary(value: Any) -> bool:
 
 
 def _dotted(place: Place) -> str:
-    text = ""
-    for part in place:
-        text = f"{text}[{part}]" if isinstance(part, int) else dotted(text, part)
-    return text
+    return functools.reduce(dotted, place, "")

@@ -287,7 +287,8 @@ def _numbers(name: str, column: Column) -> Array:
     if table.dtype.kind not in "biuf":
         entry, row = _first_without_number(table)
         raise FileProblem(
-            f"column {name!r} is not numeric: {entry!r} in row {row} (the first is 1)"
+            f"column {name!r} is not numeric: {entry!r} in row {row} (the first is 1); "
+            "correct such rows or leave them out, or name the columns to use in features"
         )
     values = table.astype(float)
     bad = np.argwhere(~np.isfinite(values))

@@ -67,5 +67,6 @@ class Conic(Reacting):
         blocks = ensemble.layout.blocks
         require(blocks.get("a") == (), "blocks", tuple(blocks), "a block a of one column, the sign")
         off = ensemble.a[np.abs(ensemble.a) != 1]
-        require(not len(off), "a", off, "a sign, 1 or -1, as in an ensemble of kind 'sphere'")
+        expected = "a sign, 1 or -1: an ensemble of kind 'sphere', or one with signs = [\"a\"]"
+        require(not len(off), "a", off, expected)
         return super().prepare(ensemble, seed)

@@ -17,7 +17,7 @@ import numpy as np
 
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble, Motion
-from meanfield.errors import require_nonnegative
+from meanfield.errors import require, require_nonnegative
 from meanfield.flows.base import Flow, Moves, flows
 from meanfield.flows.manifolds import Constraint
 from meanfield.functionals import CloudEntropy, Evaluation, Functional, RegularisedEntropy
@@ -137,6 +137,12 @@ class FisherRao(Reacting):
     ) -> None:
         relative = with_entropy(energy, CloudEntropy(cells))
         super().__init__(relative, alpha=0.0, beta=beta, balanced=balanced)
+        self._cells = len(cells)
+
+    def prepare(self, ensemble: Ensemble, seed: int) -> Ensemble:
+        fits = self._cells in (0, len(ensemble))
+        require(fits, "cells", self._cells, f"as many cells as particles, {len(ensemble)}")
+        return super().prepare(ensemble, seed)
 
 
 @flows.register("wasserstein-fisher-rao")

@@ -15,7 +15,7 @@ import numpy as np
 
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
-from meanfield.errors import InvalidInput
+from meanfield.errors import InvalidInput, MeanfieldError
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,7 @@ class Sum(Functional):
         variation = np.zeros(len(ensemble), ensemble.dtype)
         for weight, term in self._weighted:
             found = term.evaluate(ensemble)
+            _require_shapes(term, found, ensemble)
             value += weight * found.value
             variation += found.variation if weight == 1.0 else weight * found.variation
             gradient += found.gradient if weight == 1.0 else weight * found.gradient
@@ -129,3 +130,15 @@ class Sum(Functional):
 
     def __repr__(self) -> str:
         return " + ".join(f"{weight:g}·{term!r}" for weight, term in self._weighted) or "0"
+
+
+def _require_shapes(term: Functional, found: Evaluation, ensemble: Ensemble) -> None:
+    """NumPy would stretch a gradient of one column to all of them."""
+    for name, array, expected in (
+        ("first variation", found.variation, (len(ensemble),)),
+        ("gradient", found.gradient, ensemble.position.shape),
+    ):
+        shape = np.shape(array)
+        if shape != expected:
+            said = f"the {name} of {term!r} has the shape {shape}"
+            raise MeanfieldError(f"{said}: expected {expected}")

@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from meanfield.storage.durable import Stream
 from meanfield.storage.layout import GROUPS, dims_of
 from meanfield.storage.pieces import (
     all_attributes,
@@ -56,7 +57,7 @@ def write_netcdf(file: h5py.File, rows: Sequence[int], target: Path) -> None:
     """
     import h5netcdf
 
-    with h5netcdf.File(target, "w") as out:
+    with Stream(target) as stream, h5netcdf.File(stream, "w") as out:
         out.attrs.update(_storable(attributes(file)))
         for group in GROUPS:
             made = out.create_group(group)

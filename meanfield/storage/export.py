@@ -73,7 +73,7 @@ def export(
     if frames is not None and known in TABLES:
         raise InvalidInput("frames", list(frames), f"no frames in {known}, which holds series")
     _check_target(path, run, force)
-    with durable.writing(path), durable.publishing(path) as part:
+    with durable.writing(path), durable.publishing(path, alone=False) as part:
         while not _write(FORMATS[known], run, frames, part):
             assert run.path is not None
             run = open_run(run.path)

@@ -14,6 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from meanfield.storage.durable import Stream
 from meanfield.storage.layout import MAIN_AXIS, dims_of, series_of
 from meanfield.storage.pieces import all_attributes, pieces
 from meanfield.storage.segment import FRAME_DIMS
@@ -30,7 +31,7 @@ def write_h5md(file: h5py.File, rows: Sequence[int], target: Path) -> None:
     """
     seeds = [int(seed) for seed in file["provenance"].attrs["seeds"]]
     many = len(seeds) > 1
-    with h5py.File(target, "w") as out:
+    with Stream(target) as stream, h5py.File(stream, "w") as out:
         _write_head(out, file)
         for replica, seed in enumerate(seeds):
             name = f"seed_{seed}" if many else "all"

@@ -174,7 +174,7 @@ class Journal:
                 f"{path} is not finished: continue it (resume), replace it (force), or choose "
                 "another name"
             )
-        self.plan.require_same(found, path)
+        self.plan.require_same(found, path, unfinished=True)
         self.plan = found
         self._sealed = sealed(self.folder)
         for segment in self._sealed:
@@ -307,7 +307,7 @@ class Journal:
 
     def _write_file(self, path: Path) -> None:
         with durable.publishing(path) as part:
-            with h5py.File(part, "w", libver=BOUNDS) as file:
+            with durable.Stream(part) as stream, h5py.File(stream, "w", libver=BOUNDS) as file:
                 write_run(file, self.plan, pieces_of(self._sealed), self.states, self.notes)
             durable.sync_file(part)
         discard(self.folder)

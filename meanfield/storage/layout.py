@@ -20,6 +20,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -43,6 +44,7 @@ from meanfield.storage.segment import (
 SCHEMA_VERSION = 1
 BOUNDS = ("v110", "v110")  # of the HDF5 format: the first with checksums of all its structure
 MAIN_AXIS = "time"
+CHUNK = 2**16  # bytes
 _names = itertools.count()
 GROUPS = ("frames", "observables", "state", "provenance", "diagnostics")
 
@@ -172,9 +174,11 @@ def _write_series(
             sources[place] = piece.rows.virtual()
         dataset = file[group].create_virtual_dataset(name, sources, fillvalue=np.nan)
     else:
-        # A chunk is one frame, or the whole series of a number; with its checksum.
-        single = [dim == "seed" or (dim.startswith(MAIN_AXIS) and bool(row)) for dim in dims]
-        chunks = tuple(1 if one else max(1, n) for one, n in zip(single, shape, strict=True))
+        # A chunk is one frame, the whole series of a number, or many rows of one of vectors.
+        rows = 1 if group == "frames" else max(1, length)
+        if row and group != "frames":
+            rows = min(rows, max(1, CHUNK // (dtype.itemsize * math.prod(row))))
+        chunks = (*([1] if many else []), rows, *(max(1, n) for n in row))
         dataset = file[group].create_dataset(
             name, shape, dtype, fillvalue=np.nan, chunks=chunks, fletcher32=True
         )
@@ -241,3 +245,18 @@ def in_memory() -> h5py.File:
     """An empty file that is nowhere but in memory."""
     name = f"meanfield-run-{next(_names)}"
     return h5py.File(name, "w", driver="core", backing_store=False, libver=BOUNDS)
+
+
+def read_only(file: h5py.File) -> h5py.File:
+    """The same file in memory, for reading.
+
+    HDF5 opens what a file refers to as the file itself is open: sealed segments would be opened for
+    writing, and locked, so that other readers find nothing in them, and their writer stops.
+    """
+    file.flush()
+    name, image = file.filename, file.id.get_file_image()
+    file.close()
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_fapl_core(backing_store=False)
+    access.set_file_image(image)
+    return h5py.File(h5py.h5f.open(name.encode(), h5py.h5f.ACC_RDONLY, access))

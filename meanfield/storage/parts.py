@@ -15,7 +15,7 @@ import h5py
 from meanfield.errors import FileProblem
 from meanfield.storage import durable
 from meanfield.storage.checksums import digest
-from meanfield.storage.layout import in_memory, write_run
+from meanfield.storage.layout import in_memory, read_only, write_run
 from meanfield.storage.lock import Lock, is_held
 from meanfield.storage.plan import Plan
 from meanfield.storage.segment import SEGMENT, Piece, SealedSegment, State
@@ -27,7 +27,10 @@ OURS = re.compile(rf"{LOCK}|{PLAN}(\.part)?|{SEGMENT.pattern}(\.part)?")
 
 
 def parts_of(path: Path) -> Path:
-    """The folder of a run that will be called `path`."""
+    """The folder of a run that will be called `path`; beside what a symbolic link points to."""
+    if not path.name:
+        raise FileProblem(f"{path} is a folder: give the name of a file")
+    path = durable.pointed(path)
     return path.with_name(path.name + ".parts")
 
 
@@ -54,6 +57,8 @@ def last_plan(folder: Path) -> Plan | None:
         return Plan.from_json(json.dumps(found["plan"]))
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except FileProblem as error:
+        raise FileProblem(f"{path}: {error}") from None
     except Exception as error:  # whatever a parser says of bytes that nobody wrote
         raise FileProblem(f"{path} is damaged: {error}") from None
 
@@ -70,11 +75,17 @@ def sealed(folder: Path) -> list[SealedSegment]:
     FileProblem
         If one is damaged or missing.
     """
-    paths = sorted(path for path in folder.iterdir() if SEGMENT.fullmatch(path.name))
-    numbers = [int(path.name.split(".")[0]) for path in paths]
+    found = [path for path in folder.iterdir() if SEGMENT.fullmatch(path.name)]
+    paths = sorted(found, key=number_of)
+    numbers = [number_of(path) for path in paths]
     if numbers != list(range(len(numbers))):
         raise FileProblem(f"{folder} is damaged: it has the segments {numbers}, and no others")
     return [SealedSegment(path) for path in paths]
+
+
+def number_of(segment: Path) -> int:
+    """The number in the name of a segment; the millionth has a digit more."""
+    return int(segment.name.split(".")[0])
 
 
 def clear(folder: Path) -> None:
@@ -163,8 +174,7 @@ def open_parts(path: Path, whole: bool = False) -> h5py.File:
     write_run(file, plan, pieces_of(segments), states, notes, virtual=not whole)
     if segments and not whole:
         file.attrs[PART] = str(segments[-1].path)
-    file.flush()
-    return file
+    return read_only(file)
 
 
 def pieces_of(segments: list[SealedSegment]) -> Iterator[Piece]:

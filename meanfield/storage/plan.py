@@ -70,6 +70,9 @@ class Plan:
     def from_json(cls, text: str) -> Plan:
         """A plan that `to_json` has written."""
         found = json.loads(text)
+        unknown = sorted(set(found) - {item.name for item in dataclasses.fields(cls)})
+        if unknown:
+            raise FileProblem(f"a newer meanfield has planned {', '.join(unknown)}: upgrade it")
         layout = found.pop("layout")
         blocks = {name: tuple(shape) for name, shape in layout["blocks"].items()}
         return cls(
@@ -79,7 +82,9 @@ class Plan:
             **found,
         )
 
-    def require_same(self, other: Plan, output: Path, until: bool = False) -> None:
+    def require_same(
+        self, other: Plan, output: Path, until: bool = False, unfinished: bool = False
+    ) -> None:
         """Raise `FileProblem` unless the other plan is that of the same run; name what differs.
 
         Parameters
@@ -89,10 +94,13 @@ class Plan:
         output : Path
         until : bool
             Whether the final times may differ.
+        unfinished : bool
+            Whether `output` has to be continued before anything else.
         """
-        free = {"run.until", "grid.until"} if until else set()
-        require_same(self.experiment, other.experiment, output, free)
-        _require_none(differences(self._compared(), other._compared()) - free, output)
+        free = {"title", *(("run.until", "grid.until") if until else ())}
+        require_same(self.experiment, other.experiment, output, free, unfinished)
+        found = differences(self._compared(), other._compared()) - free
+        _require_none(found, output, unfinished)
 
     def _compared(self) -> dict[str, Any]:
         # Which steps frames and series have follows from the schedules in the identity.
@@ -104,7 +112,11 @@ class Plan:
 
 
 def require_same(
-    experiment: str, other: str, output: Path, free: Collection[str] = frozenset()
+    experiment: str,
+    other: str,
+    output: Path,
+    free: Collection[str] = frozenset(),
+    unfinished: bool = False,
 ) -> None:
     """Raise `FileProblem` if two experiments (TOML) differ, but for some keys; name the others.
 
@@ -115,21 +127,31 @@ def require_same(
     output : Path
     free : collection of str
         Dotted keys that may differ.
+    unfinished : bool
+        Whether `output` has to be continued before anything else.
     """
     found = differences(tomllib.loads(experiment), tomllib.loads(other))
-    _require_none(found - set(free), output)
+    _require_none(found - {"run.title", *free}, output, unfinished)
 
 
-def _require_none(keys: Collection[str], output: Path) -> None:
+def _require_none(keys: Collection[str], output: Path, unfinished: bool) -> None:
     if not keys:
         return
     how = "continue it with what it was begun with"
-    if {*keys} <= {"run.until", "grid.until"}:
+    if unfinished:
+        how += f" (meanfield resume {output})"
+    elif {*keys} <= {"run.until", "grid.until"}:
         how = f"go on from it (meanfield resume {output} --until T)"
     raise FileProblem(
-        f"{output} exists already, with another {', '.join(sorted(keys))}: {how}, replace it "
-        "(--force), or choose another name"
+        f"{output} exists already, with another {', '.join(map(_named, sorted(keys)))}: {how}, "
+        "replace it (--force), or choose another name"
     )
+
+
+def _named(key: str) -> str:
+    """What is different, as a user knows it; the files of an identity are told by their hashes."""
+    name = key.removeprefix("identity.")
+    return f"{name} (what the file holds)" if name != key and "." in name else name
 
 
 def differences(one: Any, other: Any, key: str = "") -> set[str]:

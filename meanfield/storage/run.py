@@ -36,7 +36,9 @@ def _told(method: Callable[..., T]) -> Callable[..., T]:
     @functools.wraps(method)
     def told(self: Run, *arguments: Any) -> T:
         with reading(self._path or "the run"):
-            return method(self, *arguments)
+            found = method(self, *arguments)
+        self._require_current()  # else HDF5 may have taken what is gone for NaN
+        return found
 
     return told
 
@@ -127,10 +129,7 @@ class Run:
     @property
     def file(self) -> h5py.File:
         """The HDF5 file; raises `FileProblem` if it refers to parts that are no longer there."""
-        if self._part and not os.path.exists(self._part):
-            raise FileProblem(
-                f"{self._path} was finished or replaced since it was opened: open it again"
-            )
+        self._require_current()
         return self._file
 
     @property
@@ -146,6 +145,12 @@ class Run:
     def is_current(self) -> bool:
         """Whether all it shows is there: the parts of an unfinished run go when it ends."""
         return not self._part or os.path.exists(self._part)
+
+    def _require_current(self) -> None:
+        if not self.is_current:
+            raise FileProblem(
+                f"{self._path} was finished or replaced since it was opened: open it again"
+            )
 
     @property
     @_told
@@ -224,6 +229,8 @@ class Run:
         """A series over ``time`` (and ``seed``, and ``coordinate``)."""
         import xarray
 
+        if not self.names:
+            raise FileProblem(f"{self._path or 'the run'} has no series yet: {self.stop_reason}")
         if name not in self.names:
             raise UnknownName("series", name, self.names)
         data = self.file["observables"][name]
@@ -263,9 +270,9 @@ class Run:
         image = self._image() if self._in_memory else None
         with durable.writing(target):
             if image is not None:
-                durable.write(target, image)
+                durable.write(target, image, alone=False)
             else:
-                with durable.publishing(target) as part:
+                with durable.publishing(target, alone=False) as part:
                     shutil.copyfile(str(self._place), part)
                     durable.sync_file(part)
         return Run(h5py.File(target, "r"))

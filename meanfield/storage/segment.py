@@ -27,7 +27,7 @@ from meanfield.storage import durable
 from meanfield.storage.checksums import digest, reading
 
 FORMAT = "meanfield segment"
-SEGMENT = re.compile(r"\d{6}\.[0-9a-f]{16}\.h5")  # the name of one
+SEGMENT = re.compile(r"\d{6,}\.[0-9a-f]{16}\.h5")  # the name of one
 SMALL = 2**12  # bytes of a row: what is smaller is put together before it is written
 FRAME_DIMS = {
     "position": ("time", "particle", "coordinate"),
@@ -146,7 +146,8 @@ class Stored:
 
     def virtual(self) -> h5py.VirtualSource:
         """The same for a dataset that refers to it."""
-        return h5py.VirtualSource(self.path, self.name, self.shape, self.dtype)
+        path = str(self.path).replace("%", "%%")  # as %b stands for a number of a block
+        return h5py.VirtualSource(path, self.name, self.shape, self.dtype)
 
 
 class SealedSegment:

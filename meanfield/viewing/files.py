@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from meanfield.errors import FileProblem
+from meanfield.errors import FileProblem, cannot_write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,6 +47,6 @@ def save(figure: Figure, target: Path) -> None:
         figure.savefig(partial, format=ending[1:], **_OPTIONS[ending])
         os.replace(partial, target)
     except OSError as error:
-        raise FileProblem(f"{target} cannot be written: {error.strerror or error}") from None
+        raise cannot_write(target, error) from None
     finally:
         partial.unlink(missing_ok=True)

@@ -268,3 +268,30 @@ def test_not_text(tmp_path):
     path.write_bytes(b"a = 1\nb = '\xff'\n")
     with pytest.raises(FileProblem, match="line 2 is not UTF-8"):
         ExperimentFile.read(path)
+
+
+def test_what_was_set_is_not_blamed_on_a_file(file):
+    states = file.states("wide", False, ["ensemble.count=3", "flw.kind=x", "ensemble.extra=1"])
+    assert states("ensemble.count") == states("ensemble.extra") == states("flw") == "--set"
+    assert states("ensemble.scale") == states("run.until") == str(file.path)
+
+
+def test_the_mark_of_some_editors(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + TEXT.encode())
+    assert ExperimentFile.read(path).sections["ensemble"]["count"] == 100
+
+
+@pytest.mark.parametrize("name", ["a/b", "", ".. /x", "a b"])
+def test_variants_name_files(tmp_path, name):
+    path = tmp_path / "mine.toml"
+    path.write_text(f"[variants.'{name}']\nrun = {{ seed = 1 }}\n")
+    with pytest.raises(InvalidInput, match=r"variants = .*expected a name of letters"):
+        ExperimentFile.read(path)
+
+
+def test_there_may_be_no_variants(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(TEXT.partition("[variants.wide]")[0])
+    with pytest.raises(InvalidInput, match="variant = 'wide': expected none"):
+        ExperimentFile.read(path).tables("wide")

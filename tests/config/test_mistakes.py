@@ -127,3 +127,28 @@ def test_a_name_is_given_once():
             registry.register("two")(len)
     finally:
         Registry.all.remove(registry)
+
+
+def test_lists_are_counted_in_brackets():
+    assert "run.seeds[1] = 'a'" in "\n".join(told(altered(run={"seeds": [0, "a"]})))
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"network": {"dim": 77}}, "network.dim = 77: expected the data's"),
+        ({"energy": {"terms": [{"kind": "mmd", "samples": [[1.0]]}]}}, "energy.samples = (1, 1)"),
+        (
+            {"flow": {"kind": "fisher-rao", "cells": [1.0]}},
+            "flow.cells = 1: expected as many cells",
+        ),
+        ({"flow": {"kind": "conic"}}, 'or one with signs = ["a"]'),
+    ],
+)
+def test_what_does_not_fit_together_names_the_section(changes, expected):
+    assert expected in "\n".join(told(altered(**changes)))
+
+
+def test_ragged_arrays():
+    (only,) = told(altered(data={"covariance": [[1.0, 0.0], [1.0]]}))
+    assert "data: expected rows of one length" in only

@@ -199,6 +199,26 @@ def test_a_changed_file_is_another_module(file):
         ("points: int = 5", "batch: int = 5", "has an argument 'batch', which is a key"),
         ("height: float", "height: int", "energy.terms[0].height = 2.0: expected a whole number"),
         ("import numpy as np", "raise SystemExit(3)", "line 4: SystemExit: 3"),
+        ('@observables.register("my-largest")', "@observables.register", "expected a name"),
+        (
+            "return FiniteData(x[:, None], 2 * x)",
+            "return x",
+            "returned array(",
+        ),
+        (
+            'return {"largest": np.abs(view.ensemble.position).max()}',
+            "return 3.0",
+            "run.observe = 3",
+        ),
+        ('"largest":', '"a/b":', "run.observe = {'a/b'"),
+        ('{"largest": np.abs(view.ensemble.position).max()}', '{"q": "a"}', "run.observe.q = 'a'"),
+        ("4.0 * self.height * theta**3", "theta[:, :1]", "has the shape (6, 1): expected (6, 2)"),
+        (
+            "self.height * (theta**4).sum(axis=1), 4.0",
+            "4.0",
+            "mine.py: Quartic, or what it returns",
+        ),
+        ("    evaluate = staticmethod", "    other = staticmethod", "mine.py: Cubic, or what it"),
     ],
 )
 def test_errors_in_the_file_are_one_sentence(file, old, new, told):
@@ -229,6 +249,7 @@ def test_errors_of_the_compiler_name_the_line(file):
         ([{"path": "mine.py", "sha": "1"}], "expected paths of Python files"),
         ([{"path": "mine.py", "sha256": "0" * 64}], "mine.py has changed"),
         ("a\x00b.py", "cannot be read"),
+        (".", "is no file"),
     ],
 )
 def test_wrong_names_of_files(file, given, told):

@@ -12,7 +12,7 @@ from meanfield.config import Experiment
 from meanfield.config.arguments import arguments, documentation
 from meanfield.config.data import inputs
 from meanfield.config.starting import starting_file
-from meanfield.errors import FileProblem, UnknownName
+from meanfield.errors import FileProblem, InvalidInput, UnknownName
 from meanfield.flows import flows
 from meanfield.schemes import schemes
 from tests.conftest import size
@@ -37,6 +37,14 @@ def test_a_new_file_runs_as_it_stands(tmp_path, data, flow):
         few["data"] = {**tables["data"], "samples": size(20, 4), "test": 4}
     run = Experiment({**tables, **few, "run": {"until": 0.1}}, tmp_path).run()
     assert run.status == "finished"
+
+
+def test_spikes_stay_finite_with_as_many_neurons_as_the_file_says(tmp_path):
+    tables = tomllib.loads(starting_file("x", "spikes"))
+    assert tables["flow"]["constraint"] == {"w": "sphere"}
+    tables["run"]["until"] = size(0.1, 0.01)
+    assert Experiment(tables, tmp_path).run().status == "finished"
+    assert "constraint" not in tomllib.loads(starting_file("x", "spikes", "kinetic"))["flow"]
 
 
 def test_every_key_is_there():
@@ -72,5 +80,7 @@ def test_wrong_names():
         starting_file("x", flow="langevine")
     with pytest.raises(UnknownName, match="unknown kind of data 'csv'"):
         starting_file("x", data="csv")
+    with pytest.raises(InvalidInput, match="NAME = '': expected a name"):
+        write("", "gaussian", "wasserstein")
     with pytest.raises(FileProblem, match="cannot be written"):
         write("no/such/folder", "gaussian", "wasserstein")

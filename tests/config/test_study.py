@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from meanfield.cli.options import studied
 from meanfield.config import Mistakes, Study
 from meanfield.config.claims import Claim, Quantity
 
@@ -135,6 +136,11 @@ def test_entries_of_a_run_and_means_over_seeds(tmp_path):
         ('series = "risk"\nof = "slow"\nover = { att = 1.0 }', "unknown key claims[0].over.att"),
         ('series = "risk"\nof = "slow"\nat = { above = 1.0 }', "claims[0].at = {'above': 1.0}"),
         ('series = "risk"\nof = "slow"\nat = "ende"', "claims[0].at = 'ende'"),
+        ('series = "risk"\nof = "slow"\nsince = 3.0', "claims.since = 3.0: expected a time of"),
+        (
+            'series = "risk"\nof = ["slow", "fast"]\nagainst = "run.until"',
+            "'run.until' is the same in all of slow, fast: a slope needs two values or more",
+        ),
         ('series = "rusk"\nof = "slow"', "claims: unknown series 'rusk'; did you mean 'risk'?"),
         ('series = "baseline_test_accuracy"\nof = "slow"', "unknown series 'baseline_test"),
         (
@@ -158,3 +164,23 @@ def test_a_quantity_says_what_it_is():
     assert str(Claim("risk", of="slow", over={"of": "fast"})) == "risk of slow / risk of fast"
     slope = Claim("risk", of=["slow", "fast"], at="max", against="flow.beta")
     assert str(slope) == "slope of risk at max against flow.beta"
+
+
+def test_a_file_is_checked_with_its_claims_and_its_small_size(tmp_path):
+    path = tmp_path / "decay.toml"
+    path.write_text(TEXT + '[[claims]]\nseries = "risk"\nof = "slow"\nabov = 1.0\n')
+    with pytest.raises(Mistakes, match=r"unknown key claims\[0\].abov"):
+        studied([str(path)], [])
+    path.write_text(TEXT.replace("until = 1.0", "untill = 1.0"))
+    with pytest.raises(Mistakes, match=r"unknown key run\.untill"):
+        studied([str(path)], [])
+    path.write_text(TEXT)
+    assert list(studied([str(path)], [])) == ["slow", "fast"]
+
+
+def test_without_variants_a_claim_is_of_none(tmp_path):
+    path = tmp_path / "decay.toml"
+    text = TEXT.partition("[variants.slow]")[0]
+    path.write_text(text + '[[claims]]\nseries = "risk"\nof = "slow"\n')
+    with pytest.raises(Mistakes, match="expected none, as the file has no variants"):
+        Study.load(path)

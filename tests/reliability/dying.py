@@ -130,12 +130,13 @@ class Disk:
         """An HDF5 file; one that is written to the disk is two calls, at its start and its end."""
         if mode == "r":
             return h5py.File(name, mode, **settings)
-        return self._writing(Path(name), settings)
+        return self._writing(name, settings)
 
     @contextmanager
-    def _writing(self, path: Path, settings: Any) -> Iterator[h5py.File]:
+    def _writing(self, stream: Any, settings: Any) -> Iterator[h5py.File]:
+        path = Path(stream.name)
         self.pass_by("h5py.File")
-        with h5py.File(path, "w", **settings) as file:
+        with h5py.File(stream, "w", **settings) as file:
             self._dirty.add(path)
             yield file
         data = path.read_bytes()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -11,8 +14,9 @@ import pytest
 
 import meanfield as mf
 from meanfield import cli
+from meanfield.cli.report import describe
 from meanfield.errors import FileProblem
-from meanfield.storage import exists
+from meanfield.storage import exists, layout, parts, segment
 from tests.conftest import size
 from tests.reliability.dying import disk
 from tests.reliability.runs import FULL, contents, expected, run
@@ -307,3 +311,94 @@ def test_what_diverged_does_not_go_on(tmp_path):
     with pytest.raises(FileProblem, match=r"run.h5 diverged, and cannot go on: step "):
         mf.simulate(*arguments, until=2e203, **settings)
     assert [file.name for file in tmp_path.iterdir()] == ["run.h5"]
+
+
+def test_a_run_that_ends_while_a_series_is_read(tmp_path, monkeypatch):
+    """HDF5 takes parts that are gone for NaN."""
+    path = tmp_path / "run.h5"
+    with disk(30):
+        run("langevin", path)
+    early = mf.open(path)
+
+    def gone(data):
+        shutil.rmtree(parts.parts_of(path), ignore_errors=True)
+        return layout.dims_of(data)
+
+    monkeypatch.setattr("meanfield.storage.run.dims_of", gone)
+    with pytest.raises(FileProblem, match="open it again"):
+        _ = early["energy"]
+
+
+@pytest.mark.parametrize("name", ["50%b", "100%", "%%d", "a b ü"])
+def test_names_that_mean_something_to_hdf5(tmp_path, name):
+    path = tmp_path / name / f"{name}.h5"
+    path.parent.mkdir()
+    with disk(30):
+        run("langevin", path)
+    with mf.open(path) as found:
+        assert np.isfinite(found["energy"].values[0]).all()
+        assert np.isfinite(found.frames[0].position).all()
+    assert contents(run("langevin", path, resume=True)) == expected("langevin")
+
+
+def test_a_symbolic_link_stays_one(tmp_path):
+    path, real = tmp_path / "run.h5", tmp_path / "real" / "real.h5"
+    real.parent.mkdir()
+    path.symlink_to(real)
+    with disk(30):
+        run("langevin", path)
+    with mf.open(path) as through, mf.open(real) as direct:
+        assert contents(through) == contents(direct)
+    assert contents(run("langevin", path, resume=True)) == expected("langevin")
+    assert path.is_symlink()
+    assert sorted(tmp_path.rglob("*")) == [real.parent, real, path]
+
+
+def test_a_folder_is_no_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in (".", "/"):
+        with pytest.raises(FileProblem, match="is a folder: give the name of a file"):
+            mf.open(name)
+
+
+def refuse(*_):
+    raise OSError(28, "No space left on device")
+
+
+def test_what_has_sealed_nothing_yet(tmp_path, monkeypatch, call):
+    """`show` says so; in the first minute that is every run."""
+    monkeypatch.chdir(tmp_path)
+    Path("small.toml").write_text(EXPERIMENT)
+    monkeypatch.setattr("meanfield.storage.journal.seal", refuse)
+    assert call("run", "small.toml", "-o", "early.h5", "-q")[0] == 74
+    assert call("show", "early.h5") == (0, "")
+    with mf.open("early.h5") as found:
+        assert "none yet: nothing was sealed" in describe(found)
+
+
+def test_more_than_a_million_segments():
+    assert segment.SEGMENT.fullmatch(f"{10**6:06d}.{'0' * 16}.h5")
+    assert parts.number_of(Path(f"folder/{10**6:06d}.{'0' * 16}.h5")) == 10**6
+
+
+def test_readers_are_in_nobodys_way(tmp_path):
+    """Of a run that goes on: neither each other's nor the writer's."""
+    path = tmp_path / "run.h5"
+    with disk(30):
+        run("langevin", path)
+    with mf.open(path) as one:
+        reading = one.file["observables/energy"]
+        found = reading[:]
+        command = [sys.executable, "-c", READER, str(path)]
+        other = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert other.stdout == f"{found.tolist()}\n"
+        for segment_path in sorted(parts.parts_of(path).glob("*.h5")):
+            with segment_path.open("rb") as stream:  # whoever writes has it alone
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+READER = """
+import sys
+import meanfield as mf
+print(mf.open(sys.argv[1]).file["observables/energy"][:].tolist())
+"""

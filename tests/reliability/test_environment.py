@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import subprocess
+import sys
 import time
 from functools import partial
 
@@ -114,6 +116,38 @@ def test_the_command_line_says_it_in_a_sentence(tmp_path, monkeypatch, capsys):
         assert found.status == "finished"
 
 
+LIMITED = """
+import resource
+from meanfield import cli
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+cli.main()
+"""
+
+
+def test_what_hdf5_itself_cannot_write(tmp_path):
+    """The segments are small enough, the file and what is made of it are not."""
+    (tmp_path / "small.toml").write_text(EXPERIMENT)
+    large = ("ensemble.count=200", "run.until=6.0", "run.frames.steps=1")
+    settings = [argument for value in large for argument in ("--set", value)]
+
+    def call(*arguments):
+        command = [sys.executable, "-c", LIMITED, *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return done.returncode, done.stderr
+
+    refused = "cannot be written: [Errno 27] File too large"
+    assert call("run", "small.toml", *settings, "-q") == (
+        74,
+        f"meanfield: small.h5 {refused}; what was sealed before is in small.h5.parts, to be "
+        "continued (resume)\n",
+    )
+    for ending in ("nc", "h5md", "npz"):
+        target = f"small.{ending}"
+        said = call("export", "small.h5", "-o", target)
+        assert said == (74, f"meanfield: {target} {refused}\n")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["small.h5.parts", "small.toml"]
+
+
 def test_a_folder_that_is_read_only(tmp_path):
     def refuse(name):
         raise PermissionError(errno.EROFS, os.strerror(errno.EROFS))
@@ -166,3 +200,15 @@ def test_a_clock_that_jumps(tmp_path, monkeypatch, jump):
     for place in ("storage/journal.py", "stopping.py", "storage/lock.py"):
         with open(f"{source}/{place}") as file:
             assert "time.time(" not in file.read()
+
+
+FULL = "/dev/full"  # every write to it fails as on a full disk
+
+
+@pytest.mark.skipif(not os.path.exists(FULL), reason="needs a device that is always full")
+def test_what_else_a_full_disk_refuses(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["meanfield", "schema", "-o", FULL])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 74
+    assert "/dev/full cannot be written: No space left on device" in capsys.readouterr().err

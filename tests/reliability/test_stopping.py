@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -146,9 +147,22 @@ def test_an_extension_that_is_stopped_says_so(call, monkeypatch):
     with mf.open("small.h5") as run:
         assert run.status == "interrupted"
         assert run.final.time == pytest.approx(1.4)
+    code, said = call("resume", "small.h5", "--until", "3.0", "-q")
+    assert code == 2
+    assert "with another run.until: continue it with what it was begun with (meanfield re" in said
     assert call(*longer)[0] == 0
     with mf.open("small.h5") as run:
         assert run.final.time == 2.0
+
+
+def test_the_time_is_that_of_all_variants(call, monkeypatch):
+    Path("small.toml").write_text(EXPERIMENT + "[variants.one]\n[variants.two]\n[variants.three]\n")
+    ticks, left = iter(range(0, 100, 4)), []
+    clock = SimpleNamespace(monotonic=lambda: float(next(ticks)))
+    monkeypatch.setattr("meanfield.cli.running.time", clock)
+    monkeypatch.setattr("meanfield.cli.running._run", lambda *given: left.append(given[-1]))
+    assert call("run", "small.toml", "--max-wall", "10s")[0] == 0
+    assert left == [10.0, 6.0, 2.0]
 
 
 def test_what_a_look_remembers_belongs_to_its_state(call, whole, monkeypatch):

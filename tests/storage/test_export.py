@@ -283,3 +283,21 @@ def test_an_export_that_fails_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(FileProblem, match=r"table.csv cannot be written: .*No space left"):
         simulate().export(tmp_path / "table.csv")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_exports_at_once_are_both_whole(tmp_path, monkeypatch):
+    run, path = simulate(), tmp_path / "table.csv"
+    write, begun = FORMATS["csv"], []
+
+    def slow(file, rows, target):
+        target.write_text("half")
+        if not begun:
+            begun.append(target)
+            run.export(path, force=True)
+            assert path.read_text().startswith("seed,")
+        write(file, rows, target)
+
+    monkeypatch.setitem(FORMATS, "csv", slow)
+    run.export(path, force=True)
+    assert path.read_text().startswith("seed,")
+    assert list(tmp_path.iterdir()) == [path]

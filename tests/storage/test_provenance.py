@@ -145,7 +145,7 @@ def test_a_run_is_not_continued_on_other_data(repository):
     points = repository / "points.csv"
     before = points.read_text()
     points.write_text(before.replace("0.3", "0.4"))
-    with pytest.raises(FileProblem, match=r"with another identity.data.path"):
+    with pytest.raises(FileProblem, match=r"with another data.path .what the file holds.:"):
         mf.Experiment.load(repository / "small.toml").run(path, resume=True)
     points.write_text(before)
     with mf.Experiment.load(repository / "small.toml").run(path, resume=True) as run:

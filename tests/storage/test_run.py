@@ -62,6 +62,38 @@ def _dims(many, *rest):
 # Reading with meanfield
 
 
+def test_nothing_was_observed_yet(tmp_path):
+    path = tmp_path / "run.h5"
+
+    def stop(step, total, view):
+        raise KeyboardInterrupt
+
+    mf.simulate(
+        *(mf.Wasserstein(mf.L2()), mf.Ensemble(np.ones((5, 3)))),
+        scheme=mf.Euler(0.1),
+        until=1.0,
+        observe=[],
+        out=path,
+        progress=stop,
+    ).close()
+    with mf.open(path) as run, pytest.raises(FileProblem, match="has no series yet: stopped by"):
+        run["energy"]
+
+
+def test_series_of_vectors_come_in_chunks_of_many_rows(tmp_path):
+    run = mf.simulate(
+        *(mf.Wasserstein(mf.L2()), mf.Ensemble(np.ones((5, 3)))),
+        scheme=mf.Euler(0.001),
+        until=4.0,
+        observe=[mf.Moments()],
+        observe_when={"steps": 1},
+        out=tmp_path / "run.h5",
+    )
+    assert run.file["observables/mean"].chunks == (2**16 // 24, 3)
+    assert np.isfinite(run["mean"]).all()
+    run.close()
+
+
 def test_frames_are_lazy_and_equal_to_what_was_written(run):
     frames = run.frames
     assert len(frames) == 3
