@@ -130,7 +130,7 @@ class GridEnergy:
         if self._convolution is not None:
             found += self._convolution(0.5 * (old + new))
         if self._features is not None:
-            first, last = self.outputs(old), self._outputs(new)
+            first, last = self.outputs(old), self.outputs(new)
             slope = np.zeros_like(first)
             for node, weight in zip(NODES, WEIGHTS, strict=True):
                 between = first + node * (last - first)
