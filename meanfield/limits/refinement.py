@@ -15,9 +15,9 @@ def refined(levels: Sequence[Series], ratio: float) -> tuple[Series, Series]:
     """Series without their leading error, and a bound on what is left.
 
     With x the extrapolation of the two fine grids and y that of the two coarse ones, the error of
-    x is at most |x - y|, also where the order is lower than it should be: of errors e, 2e and 4e
-    with ``ratio = 4``, two thirds of e are left, and |x - y| is just that. It is the largest over
-    the series, as x and y may cross.
+    x is at most |x - y| if it is a power of the width, also a lower one than it should be: of
+    errors e, 2e and 4e with ``ratio = 4``, two thirds of e are left, and |x - y| is just that. It
+    is the largest over the series, as x and y may cross.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -27,8 +28,9 @@ def _gradient(x, out):
     out[:] = x * (x * x - 1.0)
 
 
+@functools.cache
 def potential() -> mf.Potential:
-    """The same for particles."""
+    """The same for particles, compiled once."""
     return mf.Potential(_value, _gradient)
 
 
