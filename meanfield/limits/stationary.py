@@ -156,7 +156,7 @@ class SelfConsistency:
             state = self.state(point[1], point[0])
             tangent = np.array([1.0 - state.slope, state.heating])
             tangent /= np.linalg.norm(tangent)
-            direction = tangent * np.sign(tangent @ direction)
+            direction = tangent if tangent @ direction > 0 else -tangent
             point = self._corrected(point + step * direction, direction)
             if not low <= point[0] <= high:
                 break

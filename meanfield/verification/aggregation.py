@@ -31,7 +31,7 @@ class AggregationDiffusion(System):
     """Particles in two wells on the line, with noise, that attract what is within a length."""
 
     quick: ClassVar[Size] = Size(1000, 6, 0.05, 400, 0.005)
-    whole: ClassVar[Size] = Size(4000, 32, 0.005, 800, 0.001)
+    whole: ClassVar[Size] = Size(4000, 16, 0.02, 800, 0.001)
 
     def compare(self, full: bool) -> Iterator[Comparison]:
         size, length = self.whole if full else self.quick, 0.5
@@ -58,7 +58,7 @@ class AggregationDiffusionPlane(System):
     """Particles among four wells in the plane, with noise, that repel what is within a length."""
 
     quick: ClassVar[Size] = Size(1000, 6, 0.05, 80, 0.01)
-    whole: ClassVar[Size] = Size(4000, 32, 0.005, 160, 0.0025)
+    whole: ClassVar[Size] = Size(4000, 16, 0.02, 160, 0.0025)
 
     def compare(self, full: bool) -> Iterator[Comparison]:
         size, length = self.whole if full else self.quick, 0.7
@@ -85,7 +85,7 @@ class Aggregation(System):
     """Particles among two wells that attract nearby, and repel farther off, without noise."""
 
     quick: ClassVar[Size] = Size(400, 1, 0.05, 400, 0.005)
-    whole: ClassVar[Size] = Size(3200, 1, 0.025, 1600, 0.001)
+    whole: ClassVar[Size] = Size(3200, 1, 0.05, 1600, 0.001)
 
     def compare(self, full: bool) -> Iterator[Comparison]:
         size = self.whole if full else self.quick
@@ -112,7 +112,7 @@ class NeuronsOnSamples(System):
     """Neurons tanh(wx) on three samples by Langevin dynamics, against the equation for w."""
 
     quick: ClassVar[Size] = Size(1000, 8, 0.05, 280, 0.01)
-    whole: ClassVar[Size] = Size(16000, 32, 0.02, 800, 0.002)
+    whole: ClassVar[Size] = Size(16000, 16, 0.05, 400, 0.005)
 
     def compare(self, full: bool) -> Iterator[Comparison]:
         size, times = self.whole if full else self.quick, [1.0, 4.0, 16.0]

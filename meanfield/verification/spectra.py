@@ -27,7 +27,7 @@ class LearningRateAsTemperature(System):
     """How fast the mean relaxes at learning rates s, τ = s/2: among two wells, and in a bowl."""
 
     quick: ClassVar[Size] = Size(10_000, 6, 0.1)
-    whole: ClassVar[Size] = Size(200_000, 32, 0.02)
+    whole: ClassVar[Size] = Size(100_000, 16, 0.05)
 
     def compare(self, full: bool) -> Iterator[Comparison]:
         size = self.whole if full else self.quick
