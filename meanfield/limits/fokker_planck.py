@@ -14,7 +14,7 @@ from meanfield.ensemble import Ensemble
 from meanfield.errors import require, require_count, require_nonnegative, require_positive
 from meanfield.limits.base import Limit, Oracle, checked_times, oracles
 from meanfield.limits.grid import Function, Grid
-from meanfield.limits.refinement import refined
+from meanfield.limits.refinement import extrapolated, finest
 from meanfield.limits.sweeps import GridEnergy, Samples, advance
 
 
@@ -34,9 +34,11 @@ class FokkerPlanck(Oracle):
 
     The measure of `meanfield.Langevin` (of `meanfield.Wasserstein` for τ = 0) as N → ∞, by the
     finite volumes of `meanfield.limits.sweeps`. It is computed on three grids, each with half the
-    width of the one before and a quarter of its step (half for τ = 0); series are extrapolated, and
-    their errors are what the extrapolation changed by from grid to grid. That error does not see
-    the box: ``how`` says how small the density is at its walls.
+    width of the one before and a quarter of its step (half for τ = 0). With noise, series are
+    extrapolated, and their errors are what that changed by from grid to grid. Without, where mass
+    may gather in points, they are those of the finest grid, with all that changed over the three
+    as error; upwind schemes have at least the order ½ (Delarue, Lagoutière and Vauchelet 2017). No
+    error sees the box: ``how`` says how small the density is at its walls.
 
     Series: ``mean`` and ``second_moment`` (T, p), ``potential``, ``interaction`` and ``risk`` where
     there is such a term, ``energy``, ``entropy`` = ∫ρ log ρ and ``free_energy``.
@@ -63,7 +65,8 @@ class FokkerPlanck(Oracle):
 
     References
     ----------
-    See `meanfield.limits.sweeps`.
+    See `meanfield.limits.sweeps`; F. Delarue, F. Lagoutière, N. Vauchelet, J. Math. Pures Appl.
+    108, 2017.
     """
 
     start: Function
@@ -83,7 +86,7 @@ class FokkerPlanck(Oracle):
 
     @property
     def ratio(self) -> int:
-        """By which the error falls, and the number of steps grows, from grid to grid."""
+        """By which the number of steps grows from grid to grid: with the order in the width."""
         return 4 if self.temperature > 0 else 2
 
     def energy(self, level: int = 2) -> GridEnergy:
@@ -114,9 +117,11 @@ class FokkerPlanck(Oracle):
                 rows.append({"mean": mean, "second_moment": second, **energy.parts(density)})
                 walls = max(walls, _at_walls(density)) if level == 2 else 0.0
             levels.append({name: np.array([row[name] for row in rows]) for name in rows[0]})
-        values, errors = refined(levels, self.ratio)
-        how = f"Richardson extrapolation from {self.cells // 4}, {self.cells // 2} and "
-        how += f"{self.cells} cells; at the walls the density is {walls:.0e} of its largest value"
+        smooth = self.temperature > 0
+        values, errors = extrapolated(levels) if smooth else finest(levels)
+        how = "Richardson extrapolation from" if smooth else "difference between"
+        how += f" {self.cells // 4}, {self.cells // 2} and {self.cells} cells"
+        how += f"; at the walls the density is {walls:.0e} of its largest value"
         return Limit(moments, values, errors, how)
 
     def measure(self, time: float, count: int) -> Ensemble:

@@ -1,4 +1,4 @@
-"""Richardson extrapolation over three grids, with an error that needs no guess of the order."""
+"""What three grids say about the limit of fine ones: a value, and how far off it may be."""
 
 from __future__ import annotations
 
@@ -11,31 +11,51 @@ from meanfield.arrays import Array
 Series = Mapping[str, Array]
 
 
-def refined(levels: Sequence[Series], ratio: float) -> tuple[Series, Series]:
-    """Series without their leading error, and a bound on what is left.
+def extrapolated(levels: Sequence[Series]) -> tuple[Series, Series]:
+    """Richardson extrapolation of an error that falls by 4 from grid to grid.
 
-    With x the extrapolation of the two fine grids and y that of the two coarse ones, the error of
-    x is at most |x - y| if it is a power of the width, also a lower one than it should be: of
-    errors e, 2e and 4e with ``ratio = 4``, two thirds of e are left, and |x - y| is just that. It
-    is the largest over the series, as x and y may cross.
+    With x the extrapolation of the two fine grids and y that of the two coarse ones, the error is
+    |x - y|. That bounds an error that is a power of the width, of any order ≥ 1. Where what is
+    seen is of a lower one, the error is that of `finest`.
 
     Parameters
     ----------
     levels : three mappings of str to array (T, …)
-        The same series on three grids, the finest last.
-    ratio : float
-        By which the error should fall from grid to grid.
+        The same series on three grids, each with half the width of the one before.
 
     Returns
     -------
     values, errors : mapping of str to array
-        Errors have the shape of one moment of the series.
+        An error has the shape of one moment of its series; it is the largest over time, as
+        differences may change their sign.
+    """
+    _, bounds = finest(levels)
+    values, errors = {}, {}
+    for name, fine in levels[2].items():
+        coarsest, coarse = levels[0][name], levels[1][name]
+        values[name] = fine + (fine - coarse) / 3.0
+        before = coarse + (coarse - coarsest) / 3.0
+        rough = _apart(coarse, coarsest) < 2.0 * _apart(fine, coarse)
+        errors[name] = np.where(rough, bounds[name], _apart(values[name], before))
+    return values, errors
+
+
+def finest(levels: Sequence[Series]) -> tuple[Series, Series]:
+    """The finest grid itself, without any extrapolation, for solutions that are not smooth.
+
+    The error is all that changed over the three grids. That bounds a power of the width of any
+    order ≥ ½: of the errors e, √2 e and 2e it is just e.
+
+    Parameters and results are those of `extrapolated`.
     """
     coarsest, coarse, fine = levels
-    values, errors = {}, {}
-    for name, best in fine.items():
-        middle, rough = coarse[name], coarsest[name]
-        values[name] = best + (best - middle) / (ratio - 1)
-        before = middle + (middle - rough) / (ratio - 1)
-        errors[name] = np.abs(values[name] - before).max(axis=0)
-    return values, errors
+    return fine, {
+        name: _apart(fine[name], coarse[name]) + _apart(coarse[name], coarsest[name])
+        for name in fine
+    }
+
+
+def _apart(first: Array, second: Array) -> Array:
+    """The largest difference over time."""
+    largest: Array = np.abs(first - second).max(axis=0)
+    return largest

@@ -22,7 +22,7 @@ from meanfield.arrays import Array
 from meanfield.errors import require, require_count, require_positive
 from meanfield.limits.base import Limit, Oracle, oracles
 from meanfield.limits.grid import Function, Grid
-from meanfield.limits.refinement import refined
+from meanfield.limits.refinement import extrapolated
 from meanfield.limits.sweeps import rates
 
 
@@ -104,7 +104,7 @@ class Spectrum(Oracle):
         for level in range(3):
             found = self.rates(self.cells * 2**level // 4)
             levels.append({"rates": found[None], "gap": found[:1]})
-        values, errors = refined(levels, ratio=4)
+        values, errors = extrapolated(levels)
         how = f"Richardson extrapolation from {self.cells // 4} to {self.cells} cells"
         return Limit(moments, values, errors, how)
 
