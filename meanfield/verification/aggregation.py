@@ -84,7 +84,7 @@ class AggregationDiffusionPlane(System):
 class Aggregation(System):
     """Particles among two wells that attract nearby, and repel farther off, without noise."""
 
-    quick: ClassVar[Size] = Size(400, 1, 0.05, 800, 0.0025)
+    quick: ClassVar[Size] = Size(400, 1, 0.05, 600, 0.004)
     whole: ClassVar[Size] = Size(3200, 1, 0.05, 1600, 0.001)
 
     def compare(self, full: bool) -> Iterator[Comparison]:

@@ -27,7 +27,7 @@ class Dawson(System):
     """The mean of particles in two wells: ±m below the critical temperature, 0 above it."""
 
     quick: ClassVar[Size] = Size(1000, 6, 0.1, 15.0, 20, 3.0)
-    whole: ClassVar[Size] = Size(4000, 16, 0.05, 50.0, 50, 10.0)
+    whole: ClassVar[Size] = Size(4000, 16, 0.05, 50.0, 25, 10.0)
 
     def compare(self, full: bool) -> Iterator[Comparison]:
         size, coupling = self.whole if full else self.quick, 1.0
