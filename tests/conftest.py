@@ -6,13 +6,18 @@ on reduced sizes, where the kernels are plain Python.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from meanfield.config.python import PREFIX
 from meanfield.kernels.compile import DISABLED
+from meanfield.registry import Registry
 
 T = TypeVar("T")
 
@@ -36,3 +41,22 @@ settings.load_profile("meanfield")
 def rng() -> np.random.Generator:
     """A generator that starts anew in every test."""
     return np.random.default_rng(20240607)
+
+
+@contextmanager
+def forgetting() -> Iterator[None]:
+    """What the Python files of experiments register within is forgotten in the end."""
+    yield
+    for registry in Registry.all:
+        for kind, cls in list(registry._entries.items()):
+            if cls.__module__.startswith(PREFIX):
+                del registry._entries[kind]
+    for name in [name for name in sys.modules if name.startswith(PREFIX)]:
+        del sys.modules[name]
+
+
+@pytest.fixture(autouse=True)
+def forgets() -> Iterator[None]:
+    """No test sees the kinds of another's Python files."""
+    with forgetting():
+        yield

@@ -18,7 +18,6 @@ from meanfield.activations import activations
 from meanfield.config import Experiment, Mistakes
 from meanfield.config.schema import schema_text
 from meanfield.kernels.compile import DISABLED
-from meanfield.registry import Registry
 
 MINE = '''
 from dataclasses import dataclass
@@ -113,16 +112,11 @@ observe = ["energy", "my-largest"]
 
 @pytest.fixture
 def file(tmp_path):
-    """An experiment with a Python file; what that registers is forgotten in the end."""
-    before = [dict(registry._entries) for registry in Registry.all]
+    """An experiment with a Python file."""
     (tmp_path / "mine.py").write_text(MINE)
     path = tmp_path / "own.toml"
     path.write_text(FILE)
-    yield path
-    for registry, entries in zip(Registry.all, before, strict=False):
-        registry._entries = entries
-    for name in [name for name in sys.modules if name.startswith("experiment_python_")]:
-        del sys.modules[name]
+    return path
 
 
 def test_every_noun_may_be_ones_own(file):
