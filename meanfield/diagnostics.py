@@ -66,7 +66,7 @@ def relative_entropy(first: Any, second: Any, neighbour: int = 3) -> float:
 
     References
     ----------
-    Q. Wang, S. Kulkarni, S. Verdú, IEEE Transactions on Information Theory 2009, equation (5).
+    Q. Wang, S. Kulkarni, S. Verdú, IEEE Transactions on Information Theory 2009.
     """
     one, other = pair(first, second)
     require_count("neighbour", neighbour)

@@ -24,7 +24,7 @@ class Bures(Method):
     References
     ----------
     M. Gelbrich, Mathematische Nachrichten 1990; R. Bhatia, T. Jain, Y. Lim, Expositiones
-    Mathematicae 2019 (theorem 1: the best rotation).
+    Mathematicae 2019 (the best rotation).
     """
 
     def cost(self, first: int, second: int, dim: int) -> Cost:

@@ -123,7 +123,7 @@ def barycentre(
 
     References
     ----------
-    M. Cuturi, A. Doucet, ICML 2014, algorithm 2; P. Álvarez-Esteban, E. del Barrio, J. Cuesta-
+    M. Cuturi, A. Doucet, ICML 2014; P. Álvarez-Esteban, E. del Barrio, J. Cuesta-
     Albertos, C. Matrán, Journal of Mathematical Analysis and Applications 2016.
     """
     require(len(measures) > 0, "measures", measures, "one measure or more")

@@ -39,7 +39,8 @@ class Sinkhorn(Method):
     The cost is |θ - θ'|^p without a factor ½, and the entropy is part of OT: S_ε ≥ 0, it is 0 only
     where α = β, and it tends to W_p^p as ε → 0. Twice the loss of GeomLoss with p = 2 is S_ε at
     ε = 2 blur². In the log domain; ε falls by factors of 4 to its value, and the iteration goes on
-    until the marginals are right, up to 2,000 points soon by Newton's method. The plan is that of OT(α, β).
+    until the marginals are right, soon by Newton's method if there are at most 2,000 points. The
+    plan is that of OT(α, β).
 
     Parameters
     ----------
@@ -54,8 +55,7 @@ class Sinkhorn(Method):
 
     References
     ----------
-    J. Feydy, T. Séjourné, F.-X. Vialard, S. Amari, A. Trouvé, G. Peyré, AISTATS 2019, equations
-    (3) and (4).
+    J. Feydy, T. Séjourné, F.-X. Vialard, S. Amari, A. Trouvé, G. Peyré, AISTATS 2019.
     """
 
     epsilon: float | None = None
@@ -72,7 +72,7 @@ class Sinkhorn(Method):
 
     def cost(self, first: int, second: int, dim: int) -> Cost:
         largest = float(max(first, second)) ** 2
-        return Cost(300 * 1.5e-8 * largest, 1.8e-8 * largest)
+        return Cost(1.5e-6 * largest, 1.8e-8 * largest)
 
     def between(self, first: Measure, second: Measure, near: Potentials | None = None) -> Distance:
         a, b = first.shares, second.shares

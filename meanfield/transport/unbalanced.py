@@ -25,8 +25,10 @@ from meanfield.transport.base import Cost, Distance, Method, Potentials, methods
 from meanfield.transport.measures import Measure
 
 TOLERANCE = 1e-10  # of the duality gap, relative to the value
+ENOUGH = 1e-7  # where rounding ends the steps; the gap is part of the result
 ROUNDING = 1e-15  # of the value, relative to the masses
 STEPS = 100
+LEAP = 2.0  # of a potential in one step
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,13 @@ class _Unbalanced(Method):
 class GaussianHellingerKantorovich(_Unbalanced):
     """Gaussian-Hellinger-Kantorovich: the cost |θ - θ'|², and ℓ² for mass.
 
-    The value is the root of the minimum. With equal total masses it tends to W₂ times the root of
-    the mass as ℓ → ∞; for ℓ → 0 its square is ℓ² times the squared Hellinger distance Σ (√μ - √ν)².
-    The ``bias`` is a bound: half the duality gap.
+    The value is the root of the minimum, a metric. With equal total masses it tends to W₂ times the
+    root of the mass as ℓ → ∞; for ℓ → 0 its square is ℓ² times the squared Hellinger distance
+    Σ (√μ - √ν)². The ``bias`` is a bound: half the duality gap.
 
     References
     ----------
-    M. Liero, A. Mielke, G. Savaré, Inventiones Mathematicae 2018, section 7.8.
+    M. Liero, A. Mielke, G. Savaré, Inventiones Mathematicae 2018.
     """
 
     def costs(self, x: Array, y: Array) -> Array:
@@ -97,7 +99,7 @@ class WassersteinFisherRao(_Unbalanced):
 
     References
     ----------
-    M. Liero, A. Mielke, G. Savaré, Inventiones Mathematicae 2018, section 8 (there ℓ = 1);
+    M. Liero, A. Mielke, G. Savaré, Inventiones Mathematicae 2018 (there ℓ = 1);
     L. Chizat, G. Peyré, B. Schmitzer, F.-X. Vialard, Foundations of Computational Mathematics 2018.
     """
 
@@ -118,7 +120,7 @@ class Cone(_Unbalanced):
 
     References
     ----------
-    L. Chizat, F. Bach, NeurIPS 2018, section 2; L. Chizat, Mathematical Programming 2022 (signed).
+    L. Chizat, F. Bach, NeurIPS 2018; L. Chizat, Mathematical Programming 2022 (signed).
     """
 
     signed = True
@@ -212,7 +214,10 @@ def _interior_point(a: Array, b: Array, c: Array) -> tuple[float, float, Array]:
         below = max(below, float(a @ -np.expm1(-f) + b @ -np.expm1(-g)))
         if above - below <= max(TOLERANCE * above, ROUNDING):
             return above, below, plan
-        newton = _Newton(plan, plan / slack, a * np.exp(-f), b * np.exp(-g))
+        try:
+            newton = _Newton(plan, plan / slack, a * np.exp(-f), b * np.exp(-g))
+        except np.linalg.LinAlgError:  # no digits are left
+            break
         df, dg, change = newton.step(-plan)
         here = _together(plan, slack) / pairs
         shift = -df[:, None] - dg
@@ -221,12 +226,14 @@ def _interior_point(a: Array, b: Array, c: Array) -> tuple[float, float, Array]:
         target = here * min(1.0, there / here) ** 3
         df, dg, change = newton.step((target - shift * change) / slack - plan)
         shift = -df[:, None] - dg
-        length = min(_reach(slack, shift), _reach(plan, change))
+        length = min(_reach(slack, shift), _reach(plan, change), _tame(df), _tame(dg))
         f, g = f + length * df, g + length * dg
         plan = plan + length * change
         slack = slack + length * shift  # c - f - g would lose the digits of small ones
+    if above - below <= ENOUGH * above:
+        return above, below, plan
     raise NotConverged(
-        f"unbalanced transport: after {STEPS} steps the value lies between {below:.6g} and "
+        f"unbalanced transport: after at most {STEPS} steps the value lies between {below:.6g} and "
         f"{above:.6g} (of total mass 1); a larger length makes the problem easier"
     )
 
@@ -255,8 +262,11 @@ class _Newton:
     def __init__(self, plan: Array, ratio: Array, left: Array, right: Array) -> None:
         self.plan, self.ratio, self.left, self.right = plan, ratio, left, right
         self.diagonal = left + ratio.sum(axis=1)
+        # Negative off the diagonal, with row sums > 0 that would be lost among entries of 1e15.
         reduced = -(ratio / self.diagonal[:, None]).T @ ratio
-        reduced[np.diag_indices_from(reduced)] += right + ratio.sum(axis=0)
+        np.fill_diagonal(reduced, 0.0)
+        excess = right + (left / self.diagonal) @ ratio
+        np.fill_diagonal(reduced, excess - reduced.sum(axis=1))
         self.factor = cho_factor(reduced, overwrite_a=True)
 
     def step(self, wanted: Array) -> tuple[Array, Array, Array]:
@@ -266,6 +276,11 @@ class _Newton:
         dg = cho_solve(self.factor, s - self.ratio.T @ (r / self.diagonal))
         df = (r - self.ratio @ dg) / self.diagonal
         return df, dg, wanted + self.ratio * (df[:, None] + dg)
+
+
+def _tame(change: Array) -> float:
+    """How far one can go without e^{-f} growing beyond what a linear model knows of it."""
+    return LEAP / max(LEAP, float(-change.min()))
 
 
 def _reach(here: Array, change: Array) -> float:
