@@ -28,6 +28,8 @@ TOLERANCE = 1e-10  # of the duality gap, relative to the value
 ENOUGH = 1e-7  # where rounding ends the steps; the gap is part of the result
 ROUNDING = 1e-15  # of the value, relative to the masses
 STEPS = 100
+FAR = 80.0  # cost from which nothing moves: e^{-c/2} of the mass would, and is rounded away
+HIGH = 8.0  # of a potential at the start
 LEAP = 2.0  # of a potential in one step
 
 
@@ -162,7 +164,7 @@ def solve(a: Array, b: Array, costs: Array) -> tuple[float, float, Array]:
     a, b : (N,), (M,) arrays
         Masses ≥ 0.
     costs : (N, M) array
-        c ≥ 0, infinite where γ must be 0.
+        c ≥ 0, infinite where γ must be 0; above 80 it is taken as infinite.
 
     Returns
     -------
@@ -177,7 +179,7 @@ def solve(a: Array, b: Array, costs: Array) -> tuple[float, float, Array]:
         If the gap does not close.
     """
     plan = np.zeros(costs.shape)
-    finite = np.isfinite(costs) & (a[:, None] > 0) & (b > 0)
+    finite = (costs < FAR) & (a[:, None] > 0) & (b > 0)
     rows, columns = np.flatnonzero(finite.any(axis=1)), np.flatnonzero(finite.any(axis=0))
     # What nothing can move to is destroyed, or made.
     alone = float(a.sum() - a[rows].sum() + b.sum() - b[columns].sum())
@@ -203,7 +205,7 @@ def _interior_point(a: Array, b: Array, c: Array) -> tuple[float, float, Array]:
     and τ → 0 by steps of Newton with a predictor and a corrector (Mehrotra, SIAM Journal on
     Optimization 1992).
     """
-    f, g = 0.5 * c.min(axis=1) - 1.0, 0.5 * c.min(axis=0) - 1.0
+    f, g = (np.minimum(0.5 * c.min(axis=axis), HIGH) - 1.0 for axis in (1, 0))
     slack = c - f[:, None] - g
     plan = 1.0 / slack  # 0 where the cost is infinite
     pairs = np.count_nonzero(plan)
