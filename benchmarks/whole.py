@@ -115,6 +115,40 @@ def step(count: int, d: int, steps: int) -> list[Value]:
     ]
 
 
+def transport() -> list[Value]:
+    """Distances between Gaussian clouds in 20 dimensions, beside POT called by hand."""
+    import ot
+
+    import meanfield as mf
+    from meanfield.kernels.compile import set_threads
+
+    set_threads(ALL)
+    draw = np.random.default_rng(0)
+    x, y = (1.1 * k * draw.standard_normal((2000, 20)) for k in (1.0, 1.2))
+    many, others = draw.standard_normal((2, 100_000, 20))
+    even = np.full(2000, 1 / 2000)
+    cost = float(ot.dist(x, y).mean())
+    runs: dict[str, Callable[[], Any]] = {
+        "exact": lambda: mf.distance(x, y, most_seconds=1e9),
+        "exact, POT": lambda: ot.emd2(even, even, ot.dist(x, y), numItermax=10**7),
+        "sliced": lambda: mf.distance(many, others, "sliced", directions=100),
+        "sliced, POT": lambda: ot.sliced_wasserstein_distance(many, others, n_projections=100),
+        "Sinkhorn": lambda: mf.distance(x, y, "sinkhorn", epsilon=0.05 * cost),
+        "Sinkhorn, POT": lambda: ot.bregman.empirical_sinkhorn_divergence(
+            x, y, 0.05 * cost, method="sinkhorn_log", stopThr=1e-6
+        ),
+    }
+    taken = interleaved(runs, ALL, rounds=3)
+    seconds = {name: median(samples) for name, samples in taken.items()}
+    aims = {"exact": "< 3", "sliced": "< 2"}
+    titles = {"exact": "exact W2, N=2,000", "sliced": "sliced, N=100,000", "Sinkhorn": "Sinkhorn"}
+    values = []
+    for name, title in titles.items():
+        values.append(Value(title, seconds[name], "s", aims.get(name, "")))
+        values.append(Value(f"POT / ours, {name}", seconds[f"{name}, POT"] / seconds[name], ""))
+    return values
+
+
 def start() -> list[Value]:
     """Seconds from nothing to the first step with compiled kernels on disk, and of the import."""
     _seconds(FIRST_STEP)  # compiles, if nothing did before
@@ -139,6 +173,7 @@ MEASURES = {
     "scaling-10": Measure("Threads, ReLU population, d=10, N=16,000", partial(scaling, 16_000, 10)),
     "step-2": Measure("Step of simulate, d=2, N=4,000", partial(step, 4000, 2, 1000)),
     "step-10": Measure("Step of simulate, d=10, N=4,000", partial(step, 4000, 10, 1000)),
+    "transport": Measure("Distances between measures, d=20", transport),
     "start": Measure("Start", start),
 }
 

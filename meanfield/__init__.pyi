@@ -29,6 +29,7 @@ from .errors import Diverged as Diverged
 from .errors import FileProblem as FileProblem
 from .errors import InvalidInput as InvalidInput
 from .errors import MeanfieldError as MeanfieldError
+from .errors import NotConverged as NotConverged
 from .errors import UnknownName as UnknownName
 from .errors import Unsupported as Unsupported
 from .flows import BirthDeath as BirthDeath
@@ -92,6 +93,7 @@ from .observables import Certificate as Certificate
 from .observables import DeadNeurons as DeadNeurons
 from .observables import Displacement as Displacement
 from .observables import Dissipation as Dissipation
+from .observables import DistanceTo as DistanceTo
 from .observables import EffectiveNeurons as EffectiveNeurons
 from .observables import Energy as Energy
 from .observables import ErrorRate as ErrorRate
@@ -110,7 +112,6 @@ from .observables import Sharpness as Sharpness
 from .observables import Speed as Speed
 from .observables import TestRisk as TestRisk
 from .observables import View as View
-from .observables import wasserstein2 as wasserstein2
 from .schedules import Schedule as Schedule
 from .schedules import at as at
 from .schedules import evenly as evenly
@@ -142,6 +143,14 @@ from .storage import Frames as Frames
 from .storage import Keep as Keep
 from .storage import Run as Run
 from .tangent import tangent_kernel as tangent_kernel
+from .transport import barycentre as barycentre
+from .transport import distance as distance
+from .transport import distance_matrix as distance_matrix
+from .transport import embedding as embedding
+from .transport import interpolate as interpolate
+from .transport import matching as matching
+from .transport import metric_speed as metric_speed
+from .transport import path_length as path_length
 
 __version__: str
 

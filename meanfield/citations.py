@@ -58,6 +58,7 @@ INTERACTIONS: dict[str, tuple[str, ...]] = {
 OBSERVABLES: dict[str, tuple[str, ...]] = {
     "certificate": ("chizat2018", "chizat2022sparse"),
     "displacement": ("chizat2019",),
+    "distance": ("flamary2021",),
     "free-energy": ("kozachenko1987",),
     "linearisation": ("chizat2019",),
     "margin": ("chizat2020",),

@@ -13,11 +13,12 @@ import numpy as np
 
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
-from meanfield.errors import FileProblem, Unsupported
-from meanfield.observables import wasserstein2
+from meanfield.errors import FileProblem, NotConverged, Unsupported
 from meanfield.storage import Run, differences, open_run
+from meanfield.transport import distance
 
 MISSING = "not there"
+PATIENCE = 60.0  # seconds for the distance of two ends
 
 
 @dataclass(frozen=True)
@@ -246,8 +247,8 @@ def _end(a: Run, b: Run) -> End:
     if dict(one.layout.blocks) != dict(other.layout.blocks):
         return End(False, None, "particles of another kind")
     try:
-        return End(False, wasserstein2(one, other))
-    except Unsupported as error:
+        return End(False, distance(one, other, "exact", most_seconds=PATIENCE).value)
+    except (Unsupported, NotConverged) as error:
         return End(False, None, str(error))
 
 

@@ -49,6 +49,10 @@ class Unsupported(MeanfieldError):
     """A combination with no implementation, often no closed form; names a way round."""
 
 
+class NotConverged(MeanfieldError):
+    """An iteration that stopped before it had its answer; says how far it was, and what to try."""
+
+
 class FileProblem(MeanfieldError):
     """A file that is missing, exists already, or does not hold what it should."""
 

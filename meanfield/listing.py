@@ -36,6 +36,7 @@ from meanfield.interactions import interactions
 from meanfield.networks import TwoLayer
 from meanfield.observables import observables
 from meanfield.schemes import Scheme, schemes
+from meanfield.transport import methods
 
 YES, NO, COLD, WARM = "●", "·", "○", "τ"
 ENTROPY = "entropy (temperature)"
@@ -175,6 +176,7 @@ def _names() -> list[str]:
         ("constraints", manifolds),
         ("coolings", coolings),
         ("observables", observables),
+        ("distances (mf.distance)", methods),
         ("baselines", baselines),
     ]
     for title, registry in registries:

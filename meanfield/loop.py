@@ -106,6 +106,9 @@ def rehearse(
     view = View(problem.start, problem.flow, problem.start, problem.evaluation, scheme)
     names: set[str] = set()
     numbers = ((), (problem.start.dim,))
+    for steps, observers in axes.values():
+        for observer in observers:
+            observer.expect(view, len(steps))
     for observer in observe:
         found = observer(view)
         table = isinstance(found, Mapping) and all(map(_is_name, found))

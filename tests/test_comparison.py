@@ -89,8 +89,9 @@ def test_seeds_are_matched_by_their_value():
     assert not found.same_bits
     apart = mf.compare(simulate(seeds=(1,)), simulate(seeds=(2, 3)))
     assert set(apart.ends) == {"1 and 2"}
-    assert apart.ends["1 and 2"].w2 == mf.wasserstein2(
-        simulate(seeds=(1,)).final, simulate(seeds=(2,)).final
+    assert (
+        apart.ends["1 and 2"].w2
+        == mf.distance(simulate(seeds=(1,)).final, simulate(seeds=(2,)).final).value
     )
     assert apart.series["energy"].absolute > 0
     assert not apart.frames
@@ -103,9 +104,9 @@ def test_what_cannot_be_compared_says_why(monkeypatch):
     found = mf.compare(simulate(seeds=(0,)), other)
     assert found.ends["0"].w2 is None
     assert found.ends["0"].reason == "particles of another kind"
-    monkeypatch.setattr("meanfield.observables.transport.LARGEST_EXACT", 1)
+    monkeypatch.setattr("meanfield.comparison.PATIENCE", 1e-12)
     found = mf.compare(_shrink(1.0), _shrink(2.0))
-    assert found.ends["0"].reason.startswith("exact W2 between 2 and 2 particles")
+    assert found.ends["0"].reason.startswith("exact between 2 and 2 particles")
     stopped = simulate(seeds=(3, 8), progress=stopping(0, 4))
     assert "was never run" in mf.compare(stopped, simulate(seeds=(3, 8))).ends["8"].reason
 

@@ -158,6 +158,23 @@ def test_python_file_of_the_page_of_keys(tmp_path):
         functionals._entries = before
 
 
+def test_python_and_commands_of_the_page_about_transport(tmp_path, monkeypatch, capsys):
+    from meanfield.transport import methods
+
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for code in blocks("docs/transport.md", "python"):
+        exec(compile(code, "transport.md", "exec"), names)
+    names["run"].save("a.h5").close()
+    (command,) = blocks("docs/transport.md", "console")
+    monkeypatch.setattr("sys.argv", shlex.split(command)[1:])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code in (0, None)
+    page = (ROOT / "docs" / "transport.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in page for name in methods)
+
+
 def test_number_of_activations_in_the_readme():
     from meanfield.activations import activations
 

@@ -1,4 +1,4 @@
-"""Commands on runs, finished or not: say, export, compare, cite, draw."""
+"""Commands on runs, finished or not: say, export, compare, measure, cite, draw."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from meanfield.cli.app import DIFFERENT, app
-from meanfield.cli.options import Force, Numbers, Output, times
+from meanfield.cli.options import Force, Numbers, Output, seconds, times
 from meanfield.cli.report import describe
 
 
@@ -79,6 +79,39 @@ def diff(
         write_text(numbers, json.dumps(found.table(), indent=1) + "\n")
     if not found.same_bits:
         raise typer.Exit(DIFFERENT)
+
+
+@app.command()
+def distance(
+    first: Annotated[str, typer.Argument(metavar="A.h5[@T]", help="A run: its end, or a time.")],
+    second: Annotated[str, typer.Argument(metavar="B.h5[@T]")],
+    method: Annotated[
+        str, typer.Option("--method", help="exact, sliced, bures, wfr, …; auto chooses by size.")
+    ] = "exact",
+    modulo: Annotated[
+        str, typer.Option("--modulo", metavar="scaling", help="Compare neurons as functions.")
+    ] = "",
+    most: Annotated[
+        str, typer.Option("--most", metavar="TIME", help="What it may take, as in 90s or 2h.")
+    ] = "10m",
+    numbers: Numbers = None,
+) -> None:
+    """Say how far the neurons of two runs are apart, at their ends or at times."""
+    import json
+
+    from meanfield import transport
+
+    found = transport.distance(
+        first,
+        second,
+        method,
+        modulo=modulo or None,  # type: ignore[arg-type]
+        most_seconds=seconds(most) or transport.MOST_SECONDS,
+    )
+    print(found)
+    if numbers is not None:
+        table = {"first": first, "second": second, "modulo": modulo or None, **found.table()}
+        numbers.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
 
 
 @app.command()

@@ -21,7 +21,7 @@ from meanfield.observables.neurons import (
     PathNorm,
 )
 from meanfield.observables.sharpness import Sharpness
-from meanfield.observables.transport import W2, wasserstein2
+from meanfield.observables.transport import W2, DistanceTo
 
 __all__ = [
     "W2",
@@ -31,6 +31,7 @@ __all__ = [
     "DeadNeurons",
     "Displacement",
     "Dissipation",
+    "DistanceTo",
     "EffectiveNeurons",
     "Energy",
     "ErrorRate",
@@ -50,5 +51,4 @@ __all__ = [
     "TestRisk",
     "View",
     "observables",
-    "wasserstein2",
 ]

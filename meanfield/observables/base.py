@@ -90,6 +90,15 @@ class Observable(ABC):
     def __call__(self, view: View) -> Mapping[str, ArrayLike]:
         """Names and values: numbers, or arrays whose last axis is the particle's columns (p,)."""
 
+    def expect(self, view: View, looks: int) -> None:  # noqa: B027  most cost little
+        """Refuse, before the first step, what would cost too much at so many looks.
+
+        Raises
+        ------
+        Unsupported
+            With the numbers.
+        """
+
     def memory(self) -> dict[str, Array]:
         """What it must remember from one look to the next, for a run that is continued."""
         return {}

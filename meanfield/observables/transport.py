@@ -2,88 +2,170 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
-from typing import Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from numpy.typing import ArrayLike
-from scipy.spatial.distance import cdist
 
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
-from meanfield.errors import Unsupported, require
+from meanfield.errors import Unsupported, require, require_positive
+from meanfield.limits import Oracle
 from meanfield.observables.base import Observable, View, observables
 from meanfield.schedules import Schedule
 
-LARGEST_EXACT = 4000
+if TYPE_CHECKING:
+    from meanfield.transport import Distance, Measure
+
+BUDGET = 600.0
 
 
-def wasserstein2(first: Ensemble, second: Ensemble) -> float:
-    """W₂ between two ensembles: (min over couplings of ∫ |θ - θ'|² dγ)^½, exactly.
+@observables.register("distance")
+class DistanceTo(Observable):
+    """``distance_METHOD``: how far the particles are from a reference, by any method of transport.
 
-    Raises
-    ------
-    Unsupported
-        Above 4,000 particles (the cost matrix and the simplex grow as N²), or if the solver
-        stops before it has the optimum.
-
-    Notes
-    -----
-    Network simplex of POT (Flamary et al., JMLR 2021).
-    """
-    if max(len(first), len(second)) > LARGEST_EXACT:
-        raise Unsupported(
-            f"exact W2 between {len(first)} and {len(second)} particles: at most {LARGEST_EXACT}"
-        )
-    import ot
-
-    cost: Array = cdist(first.position, second.position, metric="sqeuclidean")
-    masses = [e.mass / e.mass.sum() for e in (first, second)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the status is checked below
-        value, log = ot.emd2(*masses, cost, numItermax=10_000_000, log=True)
-    if log["warning"] is not None:
-        raise Unsupported(f"the optimal transport solver gave up: {log['warning']}")
-    return float(np.sqrt(max(0.0, value)))
-
-
-@observables.register("w2")
-class W2(Observable):
-    """``w2``: the Wasserstein distance W₂ to the start of the run or to the previous look.
+    With a method that samples, ``distance_METHOD_error`` is the standard error.
 
     Parameters
     ----------
-    to : {"start", "previous"} or Ensemble
+    to : {"start", "previous"}, path, Ensemble or Oracle
+        The start of the run; the previous look; another run, "file.h5" or "file.h5@t"; other
+        particles; or an oracle that knows the measure at every time, by as many particles as the
+        run has.
+    method : str or table
+        As in `meanfield.transport.distance`: "sliced", or ``{kind = "sliced", directions = 50}``.
+    modulo : "scaling", optional
+        Compare neurons as functions; see `meanfield.transport.modulo_scaling`.
+    budget : float
+        Seconds that all looks of a run may take together. What is estimated to take more is
+        refused before the run starts.
     when : Schedule, optional
-        Each look costs about a second for 2,000 particles: choose few.
     """
 
     def __init__(
         self,
-        to: Literal["start", "previous"] | Ensemble = "start",
+        to: str | Ensemble | Oracle = "start",
+        method: str | Mapping[str, Any] = "sliced",
+        modulo: Literal["scaling"] | None = None,
+        budget: float = BUDGET,
         when: Schedule | Mapping[str, Any] | None = None,
     ) -> None:
+        from meanfield.transport import measure
+        from meanfield.transport.base import make
+
         super().__init__(when)
-        known = isinstance(to, Ensemble) or to in ("start", "previous")
-        require(known, "to", to, "'start', 'previous' or an ensemble")
-        self.to = to
+        known = isinstance(to, (str, Ensemble)) or callable(getattr(to, "measure", None))
+        require(
+            known and to != "",
+            "to",
+            to,
+            "'start', 'previous', the path of a run, an ensemble, or an oracle with a measure",
+        )
+        require_positive("budget", budget)
+        self.to, self.modulo, self.budget = to, modulo, float(budget)
+        self.method = make(method if isinstance(method, str) else dict(method))
+        self.name = f"distance_{self.method.kind.replace('-', '_')}"
+        self._fixed = (
+            measure(to) if isinstance(to, str) and to not in ("start", "previous") else None
+        )
         self._previous: Ensemble | None = None
+        self._near: Distance | None = None
+
+    def expect(self, view: View, looks: int) -> None:
+        """Refuse what takes longer than the budget, and neurons that cannot be rescaled."""
+        from meanfield.transport import modulo_scaling
+
+        if self.modulo is not None:
+            modulo_scaling(self._neurons(view))
+        count = len(view.ensemble)
+        other = self._fixed if self._fixed is not None else self.to
+        known = isinstance(other, Ensemble) or self._fixed is not None
+        each = self.method.cost(count, len(other) if known else count, view.ensemble.dim)  # type: ignore[arg-type]
+        if each.seconds * looks > self.budget:
+            raise Unsupported(
+                f"observe {self.name}: {looks} looks at {count:,} particles take about "
+                f"{each.seconds * looks:,.3g} s, and its budget is {self.budget:g} s: look less "
+                "often (when), take method = 'sliced', or raise the budget"
+            )
 
     def __call__(self, view: View) -> Mapping[str, ArrayLike]:
-        if isinstance(self.to, Ensemble):
-            reference = self.to
-        elif self.to == "start" or self._previous is None or view.ensemble.step == view.start.step:
-            reference = view.start
-        else:
-            reference = self._previous
+        from meanfield.transport import distance
+
+        if view.ensemble.step == view.start.step:
+            self._near = None
+        reference = self._reference(view)
+        found = distance(
+            view.ensemble,
+            reference,
+            self.method,
+            modulo=self.modulo,
+            near=self._near,
+            most_seconds=self.budget,
+        )
+        self._near = found if found.potentials is not None else None
         if self.to == "previous":
             self._previous = view.ensemble.copy()
-        return {"w2": wasserstein2(view.ensemble, reference)}
+        values = {self.name: found.value}
+        if self.method.samples:
+            values[f"{self.name}_error"] = found.standard_error
+        return values
+
+    def _neurons(self, view: View) -> Measure:
+        """The particles, with what the risk says of their network."""
+        from meanfield.transport import measure
+
+        for _, term in view.flow.energy.terms():
+            network = getattr(term, "network", None)
+            if network is not None:
+                known = {"activation": network.activation, "outer": network.outer}
+                return replace(measure(view.ensemble), network=known)
+        return measure(view.ensemble)
+
+    def _reference(self, view: View) -> Any:
+        if self._fixed is not None:
+            return self._fixed
+        if isinstance(self.to, Ensemble):
+            return self.to
+        if not isinstance(self.to, str):
+            return self.to.measure(view.ensemble.time, len(view.ensemble))
+        begins = self._previous is None or view.ensemble.step == view.start.step
+        return view.start if self.to == "start" or begins else self._previous
 
     def memory(self) -> dict[str, Array]:
-        last = self._previous
-        return {} if last is None else {"position": last.position, "mass": last.mass}
+        last, near = self._previous, self._near
+        kept = {} if last is None else {"position": last.position, "mass": last.mass}
+        if near is not None and near.potentials is not None:
+            kept["first"], kept["second"] = near.potentials
+        return kept
 
     def recall(self, memory: Mapping[str, Array]) -> None:
-        self._previous = Ensemble(memory["position"], memory["mass"]) if memory else None
+        from meanfield.transport import Distance
+
+        self._previous = self._near = None
+        if "position" in memory:
+            self._previous = Ensemble(memory["position"], memory["mass"])
+        if "first" in memory:
+            potentials = memory["first"], memory["second"]
+            self._near = Distance(0.0, self.method, potentials=potentials)
+
+
+@observables.register("w2")
+class W2(DistanceTo):
+    """``w2``: the exact Wasserstein distance W₂ to a reference, as the start of the run.
+
+    Parameters
+    ----------
+    to, budget, when
+        As in `DistanceTo`. Each look costs about a second for 2,000 particles: choose few. From
+        one look to the next the potentials are kept, which halves that.
+    """
+
+    def __init__(
+        self,
+        to: str | Ensemble | Oracle = "start",
+        when: Schedule | Mapping[str, Any] | None = None,
+        budget: float = BUDGET,
+    ) -> None:
+        super().__init__(to, "exact", budget=budget, when=when)
+        self.name = "w2"
