@@ -1,5 +1,41 @@
 """The limit N → ∞ itself, without particles: closed forms, reduced systems, fixed points."""
 
+from meanfield.limits.anisotropic import AnisotropicGaussians
 from meanfield.limits.base import Limit, Oracle, checked_times, oracles
+from meanfield.limits.gaussians import (
+    BuresWasserstein,
+    GaussianWassersteinFisherRao,
+    LinearQuadratic,
+    linear_neurons,
+    ornstein_uhlenbeck,
+)
+from meanfield.limits.gibbs import Gibbs
+from meanfield.limits.matrices import CentredQuadraticNetwork, LinearNetwork, QuadraticNetwork
+from meanfield.limits.order_parameters import OrderParameters
+from meanfield.limits.teacher import ReLUTeacher
+from meanfield.limits.two_gaussians import TwoGaussians, TwoGaussiansInDimension
+from meanfield.limits.two_gaussians_minimum import TwoGaussiansMinimum, one_radius, threshold
 
-__all__ = ["Limit", "Oracle", "checked_times", "oracles"]
+__all__ = [
+    "AnisotropicGaussians",
+    "BuresWasserstein",
+    "CentredQuadraticNetwork",
+    "GaussianWassersteinFisherRao",
+    "Gibbs",
+    "Limit",
+    "LinearNetwork",
+    "LinearQuadratic",
+    "Oracle",
+    "OrderParameters",
+    "QuadraticNetwork",
+    "ReLUTeacher",
+    "TwoGaussians",
+    "TwoGaussiansInDimension",
+    "TwoGaussiansMinimum",
+    "checked_times",
+    "linear_neurons",
+    "one_radius",
+    "oracles",
+    "ornstein_uhlenbeck",
+    "threshold",
+]
