@@ -1,10 +1,10 @@
 """Two centred Gaussians that differ in scale along some directions, and ReLU neurons with bias.
 
 y = ±1 with probability ½, x ~ N(0, Σ_±) with variances (1 ± Δ)² along a share γ of the d directions
-and 1 along the others, φ = a (⟨w, x⟩ + b)₊. A neuron is known by (a, b, r₁, r₂), with r₁ and r₂ the norms
-of w along the two sets of directions: for d → ∞, ⟨w, x⟩ is N(0, τ² r₁² + r₂²) with τ = 1 ± Δ given y,
-and independent for different neurons. Feature selection is that r₁ grows while r₂ falls (Mei,
-Montanari and Nguyen 2018, anisotropic Gaussians).
+and 1 along the others, φ = a (⟨w, x⟩ + b)₊. A neuron is known by (a, b, r₁, r₂), with the norms r₁
+and r₂ of w along the two sets of directions: given y, and for d → ∞, ⟨w, x⟩ is N(0, τ² r₁² + r₂²)
+with τ = 1 ± Δ, and independent for different neurons. Feature selection is that r₁ grows while r₂
+falls (Mei, Montanari and Nguyen 2018, anisotropic Gaussians).
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def averaged_relu(mean: Array, spread: Array) -> tuple[Array, Array, Array]:
 class AnisotropicGaussians(OrderParameters):
     """The flow of (a, b, r₁, r₂) for d → ∞; see the module.
 
-    Runs are of ReLU neurons with bias, over the Gaussian mixture of the module. `mean` and `second_moment` are of the columns a, b, r₁, r₂.
+    Runs are of ReLU neurons with bias, over the Gaussian mixture of the module. ``mean`` and
+    ``second_moment`` are of the columns a, b, r₁, r₂.
 
     Parameters
     ----------
