@@ -65,7 +65,7 @@ class OrnsteinUhlenbeck(System):
                 observe_when=at(times),
                 frames=at([times[-1]]),
             )
-            for seed in range(16)
+            for seed in range(16 if full else 6)
         ]
         # The mean and the variance of a step have relative errors (λh)³/6 with λ < 2, those of the
         # moments add up to less than 2h² of what they are, up to 15 here.

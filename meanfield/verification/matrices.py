@@ -91,7 +91,7 @@ class NoisyLinearNeurons(System):
 
     def compare(self, full: bool) -> Iterator[Comparison]:
         ridge, tau, network = 0.3, 0.2, TwoLayer("linear", 3)
-        count, step, replicas = (20_000, 0.01, 16) if full else (2_000, 0.05, 8)
+        count, step, replicas = (20_000, 0.01, 16) if full else (2_000, 0.05, 5)
         energy = Risk(network, linear_law(network)) + ridge * L2() + tau * Entropy()
         runs = _runs(Langevin(energy), count, step, replicas)
         oracle = LinearNetwork(*(SLOPE, INPUTS, 0.8, 0.6), mean_a=0.3, l2=ridge, temperature=tau)
@@ -133,7 +133,7 @@ class NoisyQuadraticNeurons(System):
 
     def compare(self, full: bool) -> Iterator[Comparison]:
         ridge, tau = 0.4, 0.5
-        count, step, replicas = (20_000, 0.002, 16) if full else (2_000, 0.01, 8)
+        count, step, replicas = (20_000, 0.002, 16) if full else (2_000, 0.01, 5)
         network = TwoLayer("quadratic", 3, outer="fixed")
         energy = Risk(network, quadratic_law(network)) + ridge * L2() + tau * Entropy()
         runs = _runs(Langevin(energy), count, step, replicas)
