@@ -216,11 +216,11 @@ def test_measure_has_the_moments(flow):
 
 
 def test_what_is_refused():
-    with pytest.raises(InvalidInput, match="common = .*expected a symmetric matrix"):
+    with pytest.raises(InvalidInput, match=r"common = .*expected a symmetric matrix"):
         LinearQuadratic([[1.0, 0.2], [0.0, 1.0]], 1.0, [0.0, 0.0], [0.0, 0.0], 1.0)
-    with pytest.raises(InvalidInput, match="initial_mean = .*expected the shape"):
+    with pytest.raises(InvalidInput, match=r"initial_mean = .*expected the shape"):
         ornstein_uhlenbeck(1.0, [0.0], [0.0, 1.0], 1.0)
-    with pytest.raises(InvalidInput, match="initial_covariance = -1"):
+    with pytest.raises(InvalidInput, match=r"initial_covariance = -1"):
         ornstein_uhlenbeck(1.0, [0.0], [0.0], -1.0)
-    with pytest.raises(InvalidInput, match="temperature = 0.1: expected 0"):
+    with pytest.raises(InvalidInput, match=r"temperature = 0.1: expected 0"):
         CentredQuadraticNetwork(TARGET, 0.3, temperature=0.1)

@@ -199,9 +199,9 @@ def test_orthogonal_neurons_are_the_limit():
 def test_what_is_refused():
     with pytest.raises(InvalidInput, match=r"delta = 1.0: expected a number in \[0, 1\)"):
         TwoGaussians(1.0)
-    with pytest.raises(InvalidInput, match="knots = .*places > 0"):
+    with pytest.raises(InvalidInput, match=r"knots = .*places > 0"):
         TwoGaussians(0.5, knots=((0.0, 1.0), (1.0, 2.0)))
-    with pytest.raises(InvalidInput, match="share = 0.25: expected a whole number of the"):
+    with pytest.raises(InvalidInput, match=r"share = 0.25: expected a whole number of the"):
         AnisotropicGaussians(0.5, 0.25, start_dim=10)
-    with pytest.raises(InvalidInput, match="times = .*a state at rest"):
+    with pytest.raises(InvalidInput, match=r"times = .*a state at rest"):
         TwoGaussiansMinimum(0.2).at([1.0])
