@@ -101,8 +101,8 @@ class NeuronsInDimensionForty(System):
     """Neurons of R⁴⁰ and the population risk; the difference O(1/N) is extrapolated away."""
 
     def compare(self, full: bool) -> Iterator[Comparison]:
-        counts, replicas, step = ((400, 800), 16, 0.01) if full else ((50, 100), 8, 0.05)
-        times = [0.2, 2.0, 6.0] if full else [0.2]
+        counts, replicas, step = ((200, 400), 8, 0.02) if full else ((50, 100), 8, 0.05)
+        times = [0.2, 2.0] if full else [0.2]
         law = GaussianMixture(40, covariances=[1.8**2, 0.2**2]).labelled_by(Labels([1.0, -1.0]))
         risk = Risk(TwoLayer("ramp", 40, outer="fixed"), law)
         limit = TwoGaussiansInDimension(0.8).at(times)
@@ -167,7 +167,7 @@ class FeatureSelection(System):
     """ReLU neurons that find the directions where two Gaussians differ."""
 
     def compare(self, full: bool) -> Iterator[Comparison]:
-        counts, step = ((64, 128), 0.01) if full else ((16, 32), 0.05)
+        counts, step = ((32, 64), 0.02) if full else ((16, 32), 0.05)
         times = [0.5, 2.0, 10.0] if full else [0.5, 2.0]
         delta, share, ridge = 0.8, 0.25, 0.02
         oracle = AnisotropicGaussians(delta, share, a=1.0, b=1.0, scale=0.8, l2=ridge)

@@ -180,6 +180,20 @@ def test_linear_network_in_its_usual_moments():
     np.testing.assert_allclose(limit["second_moment"][0], expected, atol=1e-8)
 
 
+def test_quadratic_network_in_its_second_moment():
+    """R of D = M - M* by the moments of x: E ⟨x, Dx⟩² = 2 tr D² + (tr D)²."""
+    flow = QuadraticNetwork(TARGET, 0.3, 0.2, TAU)
+
+    def rate(_, flat):
+        m = flat.reshape(3, 3)
+        d = m - TARGET
+        g = 2 * d + np.trace(d) * np.eye(3)
+        return (-2 * (g @ m + m @ g) - 0.4 * m + 2 * TAU * np.eye(3)).ravel()
+
+    end = solve_ivp(rate, (0, 0.7), 0.3 * np.eye(3).ravel(), "Radau", rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(flow.law(0.7)[1].ravel(), end.y[:, -1], atol=1e-8)
+
+
 def test_noisy_quadratic_network_at_rest():
     """In the basis of M*: m_i (2 (2 (m_i - m*_i) + tr D) + λ) = τ."""
     target = np.diag([1.0, 0.3, 0.6])
