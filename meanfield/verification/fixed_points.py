@@ -59,7 +59,7 @@ class TanhOnALine(System):
 
     def compare(self, full: bool) -> Iterator[Comparison]:
         oracle = Gibbs(TwoLayer("tanh", 1, outer="fixed"), ON_A_LINE, l2=0.1, temperature=0.05)
-        count, step, replicas = (10_000, 0.05, 32) if full else (1_000, 0.1, 5)
+        count, step, replicas = (10_000, 0.05, 8) if full else (1_000, 0.1, 5)
         law = NormalInit(count, scale={"a": 0.0}, mean={"a": 1.0})
         # Number: the risk of the sampling is ½ Var φ/N < 0.5/N, and what follows from it for the
         # other averages is as large. Step: second order at rest, with curvatures below 1: h²/10.
@@ -72,7 +72,7 @@ class TrainedTanh(System):
 
     def compare(self, full: bool) -> Iterator[Comparison]:
         oracle = Gibbs(TwoLayer("tanh", 1, bias=True), ON_A_LINE, l2=0.2, temperature=0.05)
-        count, step, replicas = (10_000, 0.05, 32) if full else (1_000, 0.1, 5)
+        count, step, replicas = (10_000, 0.05, 8) if full else (1_000, 0.1, 5)
         # As above, with Var φ < 1 too.
         law = NormalInit(count, scale={"a": 0.5, "w": 0.5, "b": 0.5})
         yield from at_rest(oracle, law, 60.0, step, replicas, 0.5 / count + 0.1 * step**2)
@@ -85,7 +85,7 @@ class ReLUClasses(System):
     def compare(self, full: bool) -> Iterator[Comparison]:
         network = TwoLayer("relu", 2, outer="fixed")
         oracle = Gibbs(network, CLASSES, l2=0.3, temperature=0.1, loss="logistic", a=(3.0, -3.0))
-        count, step, replicas = (10_000, 0.02, 32) if full else (1_000, 0.05, 5)
+        count, step, replicas = (10_000, 0.02, 8) if full else (1_000, 0.05, 5)
         w = NormalInit(count, scale={"a": 0.0, "w": 0.7}).draw(network.layout, 0).w
         start = network.ensemble(w, a=np.where(np.arange(count) % 2 == 0, 3.0, -3.0))
         # Number: l″ ≤ ¼ and Var φ < 6 at the samples: 0.75/N in the risk, and up to four times that
