@@ -71,13 +71,13 @@ class InInfiniteDimension(System):
 
     def compare(self, full: bool) -> Iterator[Comparison]:
         count, step = (2_000, 0.005) if full else (200, 0.02)
-        times = [0.2, 0.6, 2.0, 6.0, 20.0] if full else [0.2, 0.6, 2.0]
+        times = [0.2, 0.6, 2.0, 6.0] if full else [0.2, 0.6, 2.0]
         network = TwoLayer("averaged-ramp", 1, outer="fixed")
         for delta in (0.2, 0.8):
             data = RadialData(delta).load(0)
             run = observed(Risk(network, data), radial(count), RK4(step), times)
-            # Midpoints cut the tails of the law: errors of its moments are O(N^-1.5) and less.
-            bias = dict.fromkeys(WATCHED, 0.5 / count**1.5)
+            # Midpoints cut the tails of the law: errors of 0.014/N, for N = 200 and 2,000 alike.
+            bias = dict.fromkeys(WATCHED, 0.03 / count)
             yield from along([run], TwoGaussians(delta).at(times), bias, f"Δ = {delta:g}: ")
 
 
@@ -92,7 +92,7 @@ class InDimensionForty(System):
         network = TwoLayer({"kind": "sphere-ramp", "dim": 40}, 1, outer="fixed")
         run = observed(Risk(network, data), radial(count), RK4(step), times)
         # As above, with fewer quantiles.
-        bias = dict.fromkeys(WATCHED, 1.0 / count**1.5)
+        bias = dict.fromkeys(WATCHED, 0.15 / count)
         yield from along([run], TwoGaussiansInDimension(0.8).at(times), bias)
 
 
@@ -158,7 +158,7 @@ class NotMonotone(System):
         for scale in (0.2, 0.8):
             run = observed(Risk(network, data), radial(count, scale), RK4(step), times)
             oracle = TwoGaussians(0.5, scale, knots=activation.knots)
-            bias = dict.fromkeys(WATCHED, 1.0 / count**1.5)
+            bias = dict.fromkeys(WATCHED, 0.15 / count)
             yield from along([run], oracle.at(times), bias, f"scale {scale:g}: ")
 
 
