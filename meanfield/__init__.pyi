@@ -1,5 +1,6 @@
 import os
 
+from . import limits as limits
 from .activations import Activation as Activation
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare

@@ -138,6 +138,16 @@ def test_commands_and_python_of_the_page_about_runs(tmp_path, monkeypatch, capsy
     assert {"my.nc", "my.csv", "my.h5md", "my-again.h5"} <= {f.name for f in tmp_path.iterdir()}
 
 
+def test_page_about_limits():
+    from meanfield import limits
+
+    page = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
+    for code in blocks("docs/limits.md", "python"):
+        exec(compile(code, "limits.md", "exec"), {})
+    for name in limits.oracles:
+        assert f"`{limits.oracles[name].__name__}`" in page, name
+
+
 def test_python_file_of_the_page_of_keys(tmp_path):
     from meanfield.config import Experiment
     from meanfield.functionals import functionals

@@ -35,7 +35,7 @@ def averaged_evaluate(p, t):
     a, b = start / size, stop / size
     slope = -normal_pdf(a) * math.expm1(0.5 * (a - b) * (a + b))
     rise = size * slope - start * normal_cdf(-a) + stop * normal_cdf(-b)
-    return low + rate * rise, math.copysign(rate * slope, t)
+    return low + rate * rise, math.copysign(1.0, t) * rate * slope
 
 
 @jit
@@ -59,7 +59,7 @@ def sphere_evaluate(p, t):
     rate = (high - low) / (stop - start)
     up, up_slope = _excess(size, start, half, density)
     down, down_slope = _excess(size, stop, half, density)
-    return low + rate * (up - down), math.copysign(rate * (up_slope - down_slope), t)
+    return low + rate * (up - down), math.copysign(1.0, t) * rate * (up_slope - down_slope)
 
 
 @dataclass(frozen=True)

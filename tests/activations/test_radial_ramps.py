@@ -60,3 +60,12 @@ def test_averages_over_directions_start_at_the_ramp_and_have_no_pair():
         assert not activation.has_closed_form
         with pytest.raises(Unsupported):
             activation.hermite(np.zeros(1), np.ones(1), 3)
+
+
+@pytest.mark.parametrize("kind", [AveragedRamp, lambda *knots: SphereRamp(*knots, dim=5)])
+@pytest.mark.parametrize("knots", [(2.0, -1.0, 0.5, 1.5), (-1.0, 2.0, -1.5, 0.5)])
+def test_slopes_of_averages_that_fall(kind, knots):
+    activation, t, h = kind(*knots), np.array([-3.0, -0.8, 0.9, 2.5]), 1e-4
+    difference = (activation(t + h) - activation(t - h)) / (2 * h)
+    assert np.all(difference[2:] < 0)
+    np.testing.assert_allclose(activation.slope(t), difference, rtol=0, atol=1e-6)

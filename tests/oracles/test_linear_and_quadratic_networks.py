@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from scipy.integrate import solve_ivp
 from scipy.optimize import minimize, root
 
 from meanfield.data import FiniteData, Gaussian, Teacher
 from meanfield.flows import Langevin, Wasserstein
 from meanfield.functionals import L2, Entropy, Interaction, Risk
 from meanfield.initial import NormalInit
+from meanfield.limits import CentredQuadraticNetwork, LinearNetwork, QuadraticNetwork
 from meanfield.networks import TwoLayer
 from meanfield.schedules import at
 from meanfield.schemes import RK4, EulerMaruyama
@@ -20,21 +20,6 @@ COVARIANCE = np.array([[1.0, 0.3, 0.0], [0.3, 0.7, -0.2], [0.0, -0.2, 1.4]])
 SLOPE = np.array([1.2, -0.5, 0.4])
 
 
-def _integrate(rhs, start, times):
-    """States at the given times, at tolerance 1e-11, in the shape of `start`."""
-    shape = np.shape(start)
-    solution = solve_ivp(
-        lambda _, flat: np.ravel(rhs(flat.reshape(shape))),
-        (0, times[-1]),
-        np.ravel(start),
-        method="DOP853",
-        t_eval=times,
-        rtol=1e-11,
-        atol=1e-12,
-    )
-    return solution.y.T.reshape(len(times), *shape)
-
-
 def _linear_problem(ridge, count, seed=0):
     network = TwoLayer("linear", 3)
     teacher = network.ensemble(SLOPE[None], a=1.0)
@@ -43,11 +28,10 @@ def _linear_problem(ridge, count, seed=0):
     return flow, NormalInit(count, scale={"a": 0.8, "w": 0.6}).draw(network.layout, seed)
 
 
-def _linear_moments(ensemble):
-    """β = ∫ a w dρ, S = ∫ a² dρ and M = ∫ w wᵀ dρ, in one (5, 3) array (S thrice)."""
-    a, w, mass = ensemble.a, ensemble.w, ensemble.mass
-    square = np.full(3, mass @ a**2)
-    return np.vstack([(mass * a) @ w, square, (w.T * mass) @ w])
+def _second_moment(ensemble):
+    """∫ θθᵀ dρ over the columns that move."""
+    theta = ensemble.position[:, ensemble.layout.moving]
+    return (theta.T * ensemble.mass) @ theta
 
 
 @pytest.mark.parametrize("ridge", [0.0, 0.3])
@@ -55,25 +39,11 @@ def test_linear_network_follows_its_moments(ridge):
     flow, start = _linear_problem(ridge, count=7)
     times = [0.2, 1.0, 3.0]
     run = simulate(flow, start, scheme=RK4(0.01), until=3.0, frames=at(times))
-
-    def rhs(state):
-        beta, square, second = state[0], state[1, 0], state[2:]
-        g = COVARIANCE @ (beta - SLOPE)
-        return np.vstack(
-            [
-                -(square * np.eye(3) + second) @ g - 2 * ridge * beta,
-                np.full(3, -2 * beta @ g - 2 * ridge * square),
-                -np.outer(beta, g) - np.outer(g, beta) - 2 * ridge * second,
-            ]
-        )
-
-    exact = _integrate(rhs, _linear_moments(start), times)
-    for time, state in zip(times, exact, strict=True):
-        found = _linear_moments(run.frames.at(time))
-        np.testing.assert_allclose(found, state, rtol=0, atol=1e-8)
-    error = exact[-1][0] - SLOPE
-    risk = 0.5 * error @ COVARIANCE @ error
-    assert run["risk"][-1] == pytest.approx(risk, abs=1e-8)
+    oracle = LinearNetwork(SLOPE, COVARIANCE, initial=_second_moment(start), l2=ridge)
+    for time in times:
+        found = _second_moment(run.frames.at(time))
+        np.testing.assert_allclose(found, oracle.law(time)[1], rtol=0, atol=1e-8)
+    assert run["risk"][-1] == pytest.approx(oracle.at([3.0])["risk"][0], abs=1e-8)
 
 
 def test_ridge_on_a_linear_network_ends_at_a_group_lasso():
@@ -88,7 +58,7 @@ def test_ridge_on_a_linear_network_ends_at_a_group_lasso():
 
     best = minimize(objective, SLOPE, tol=1e-14, options={"gtol": 1e-10})
     assert run["energy"][-1] == pytest.approx(best.fun, abs=1e-9)
-    np.testing.assert_allclose(_linear_moments(run.final)[0], best.x, atol=1e-5)
+    np.testing.assert_allclose(_second_moment(run.final)[0, 1:], best.x, atol=1e-5)
     assert np.all(np.diff(run["energy"]) < 1e-14)
 
 
@@ -104,29 +74,16 @@ def _quadratic_risk(target):
     return Risk(network, Gaussian(dim).labelled_by(Teacher(network, teacher)))
 
 
-def _second_moment(ensemble):
-    return (ensemble.w.T * ensemble.mass) @ ensemble.w
-
-
-def _minus_twice_anticommutator(g, m):
-    return -2 * (g @ m + m @ g)
-
-
 def test_quadratic_network_follows_its_second_moment():
     risk = _quadratic_risk(TARGET)
     start = NormalInit(6, scale={"a": 0.0, "w": 0.5}, mean={"a": 1.0}).draw(risk.network.layout, 0)
     times = [0.1, 0.5, 1.5]
     run = simulate(Wasserstein(risk), start, scheme=RK4(0.005), until=1.5, frames=at(times))
-
-    def rhs(m):
-        d = m - TARGET
-        return _minus_twice_anticommutator(2 * d + np.trace(d) * np.eye(3), m)
-
-    exact = _integrate(rhs, _second_moment(start), times)
-    for time, m in zip(times, exact, strict=True):
-        np.testing.assert_allclose(_second_moment(run.frames.at(time)), m, rtol=0, atol=5e-8)
-    d = exact[-1] - TARGET
-    assert run["risk"][-1] == pytest.approx(np.sum(d**2) + 0.5 * np.trace(d) ** 2, abs=1e-8)
+    oracle = QuadraticNetwork(TARGET, _second_moment(start))
+    for time in times:
+        found = _second_moment(run.frames.at(time))
+        np.testing.assert_allclose(found, oracle.law(time)[1], rtol=0, atol=5e-8)
+    assert run["risk"][-1] == pytest.approx(oracle.at([1.5])["risk"][0], abs=1e-8)
 
 
 def norms_multiplied(x, y):
@@ -156,13 +113,10 @@ def test_quadratic_network_with_a_free_offset_solves_a_riccati_equation():
     run = simulate(
         Wasserstein(risk - of_the_mean), start, scheme=RK4(0.005), until=1.5, frames=at(times)
     )
-    inverse, (values, vectors) = np.linalg.inv(_second_moment(start)), np.linalg.eigh(TARGET)
+    oracle = CentredQuadraticNetwork(TARGET, _second_moment(start))
     for time in times:
-        decay = (vectors * np.exp(-4 * values * time)) @ vectors.T
-        saturation = (vectors * ((1 - np.exp(-8 * values * time)) / values)) @ vectors.T
-        exact = np.linalg.inv(decay @ inverse @ decay + saturation)
         found = _second_moment(run.frames.at(time))
-        np.testing.assert_allclose(found, exact, rtol=0, atol=1e-8)
+        np.testing.assert_allclose(found, oracle.law(time)[1], rtol=0, atol=1e-8)
 
 
 def test_noisy_quadratic_network_is_gaussian_with_known_variances():
