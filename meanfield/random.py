@@ -34,6 +34,7 @@ class Stream(IntEnum):
     CURVATURE = 11
     NOISE_INJECTION = 12
     PROBES = 13
+    BOOTSTRAP = 14
 
 
 def check_seed(seed: int, key: str = "seed") -> None:

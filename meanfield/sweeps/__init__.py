@@ -1,0 +1,5 @@
+"""Many runs of one experiment: over a grid, from many seeds, on many processes."""
+
+from meanfield.sweeps.sweep import Failure, Sweep, sweep
+
+__all__ = ["Failure", "Sweep", "sweep"]
