@@ -140,6 +140,10 @@ from .simulation import simulate as simulate
 from .storage import Frames as Frames
 from .storage import Keep as Keep
 from .storage import Run as Run
+from .sweeps import Chaos as Chaos
+from .sweeps import Sweep as Sweep
+from .sweeps import chaos as chaos
+from .sweeps import sweep as sweep
 from .tangent import tangent_kernel as tangent_kernel
 
 __version__: str

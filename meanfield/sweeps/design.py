@@ -109,19 +109,17 @@ class Design:
         axes = {key: list(values) for key, values in grid.items()}
         for key, values in axes.items():
             _check_axis(key, values)
-        base = file.tables(variant, overrides=overrides)
-        points = [
-            dict(zip(axes, found, strict=True)) for found in itertools.product(*axes.values())
-        ]
+        every = itertools.product(*axes.values())
+        points = [dict(zip(axes, values, strict=True)) for values in every]
         names = [named(point) for point in points]
         checked: list[Experiment] = []
 
         def resolve(name: str) -> list[Member]:
             point = points[names.index(name)]
-            tables = _at(base, point, seeds)
+            tables = _changed(file.tables(variant, overrides=overrides), point, seeds)
             found = _experiment(file, tables, name, variant)
             if same_data and "seed" not in tables["data"]:
-                assign(tables, "data.seed", found.seeds[0], "", "")
+                tables["data"]["seed"] = found.seeds[0]
                 found = _experiment(file, tables, name, variant)
             found.check()
             checked.append(found)
@@ -174,11 +172,8 @@ def _check_axis(key: str, values: list[Any]) -> None:
     require(not twice, f"grid {key}", values, f"different values; {twice[:1]} is there twice")
 
 
-def _at(base: Table, point: Point, seeds: int | Sequence[int] | None) -> Table:
-    """The tables of an experiment at a point of the grid."""
-    tables: Table = {
-        name: {**part} if isinstance(part, Mapping) else part for name, part in base.items()
-    }
+def _changed(tables: Table, point: Point, seeds: int | Sequence[int] | None) -> Table:
+    """The tables of an experiment, moved to a point of the grid."""
     for key, value in point.items():
         assign(tables, key, value, "grid", f"{key}={short(value)}")
     if seeds is not None:
@@ -193,7 +188,7 @@ def _experiment(file: ExperimentFile, tables: Table, name: str, variant: str) ->
 
 
 def _members(experiment: Experiment, point: Point) -> list[Member]:
-    """One for each seed of a checked experiment, all with the step that was chosen for the first."""
+    """One for each seed of a checked experiment, with the step chosen for the first."""
     tables = tomllib.loads(experiment.to_toml())
     read = json.dumps(experiment.origin.hashes, sort_keys=True)
     found = []

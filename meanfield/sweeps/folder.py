@@ -66,6 +66,7 @@ class Folder:
         try:
             if self.path.exists() and not (self.path / INDEX).exists() and any(self.path.iterdir()):
                 raise FileProblem(f"{self.path} is not empty, and no sweep: choose another folder")
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             durable.make_folder(self.path)
             lock = Lock(self.path / LOCK, self.path)
         except OSError as error:

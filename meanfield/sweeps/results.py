@@ -91,7 +91,7 @@ def collect(folder: Folder, cube: Cube) -> tuple[xarray.Dataset, xarray.Dataset]
     for name, table in found.items():
         columns = list(dict.fromkeys(c for series in table.values() for c in series.columns))
         shape, dims = ((len(columns),), (f"{name}_column",)) if columns else ((), ())
-        extra |= {dim: columns for dim in dims}
+        extra |= dict.fromkeys(dims, columns)
         placed = {digest: _placed(series, columns) for digest, series in table.items()}
         last = {digest: placed[digest][-1] for digest in placed if digest in ended}
         on = {d: _interpolated(times, _rounded(table[d].times), placed[d]) for d in placed}

@@ -112,10 +112,9 @@ def mean(samples: ArrayLike, level: float = LEVEL) -> Estimate:
     count = len(values)
     if count < 2:
         return Estimate(float(values.mean()) if count else np.nan, np.nan, np.nan)
-    half = stdtrit(count - 1, (1 + level) / 2) * values.std(ddof=1) / np.sqrt(count)
-    return Estimate(
-        *(float(v) for v in (values.mean(), values.mean() - half, values.mean() + half))
-    )
+    middle = float(values.mean())
+    half = float(stdtrit(count - 1, (1 + level) / 2) * values.std(ddof=1) / np.sqrt(count))
+    return Estimate(middle, middle - half, middle + half)
 
 
 def extrapolate(

@@ -20,7 +20,7 @@ from meanfield.storage import Run, open_run, summarise
 from meanfield.sweeps import results
 from meanfield.sweeps.design import Design, Point, label, named
 from meanfield.sweeps.executors import Workers, cluster, local, run_all
-from meanfield.sweeps.folder import DIVERGED, FAILED, FINISHED, INDEX, LEFT, RESULTS, Folder
+from meanfield.sweeps.folder import DIVERGED, FAILED, FINISHED, LEFT, RESULTS, Folder
 from meanfield.sweeps.worker import Outcome, Task
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class Sweep:
         return hashlib.sha256("\n".join(seen).encode()).hexdigest()
 
     def save(self) -> None:
-        """Write `final` and, as the group ``series``, `series` into ``results.nc`` of the folder."""
+        """Write `final`, and `series` as a group of that name, into ``results.nc``."""
         final, series = self._collect()
         attributes = {"title": self.title, "of": self._state}
         results.write(self.path / RESULTS, {"/": final, "/series": series}, attributes)
