@@ -226,6 +226,8 @@ def chaos(
     grid = {key: values[::-1]}
     design = Design.of(file, grid, seeds, overrides=overrides, variant=variant, same_data=True)
     first = design.members[0].experiment
+    keep = tomllib.loads(first)["run"].get("keep", {})
+    require("particles" not in keep, "run.keep", keep, "frames of all particles, to compare them")
     probe = Probe.of(first, points)
     found = run_design(design, Path(folder), workers, threads, max_wall, say)
     done = (found.final["status"].transpose(key, "seed") == FINISHED).values

@@ -54,8 +54,9 @@ def carry_out(task: Task) -> Outcome:
 
 
 def be_a_worker() -> None:
-    """Leave Ctrl-C to the parent, and do not outlive it by more than a step."""
+    """Leave Ctrl-C to the parent, say nothing, and do not outlive it by more than a step."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.getLogger("meanfield").setLevel(logging.ERROR)  # what is said is in the run, too
     threading.Thread(target=_watch_parent, daemon=True).start()
 
 
@@ -77,7 +78,6 @@ def _run(task: Task) -> tuple[str, str]:
     folder = Folder(Path(task.folder))
     if folder.stop.exists():
         return LEFT, "the sweep was stopped"
-    logging.getLogger("meanfield").setLevel(logging.ERROR)  # what is said is in the run, too
     set_threads(task.threads)
     path = folder.run(task.digest)
     end = time.monotonic() + PATIENCE

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from meanfield.sweeps import Chaos
 
 MOST = 8  # lines that can be told apart
+FEW = 3  # bands that can
 NAMES = {"ensemble.count": "$N$", "scheme.step": "step $h$"}
 
 
@@ -36,7 +37,7 @@ def chaos_figure(found: Chaos, path: str | os.PathLike[str] | None = None) -> An
         left, right = figure.subplots(1, 2)
         names = found.quantities[:MOST]
         _errors(found, names, left)
-        _slopes(found, names, right)
+        _slopes(found, names[:FEW], right)
         figure.suptitle(found.sweep.title, parse_math=False)
         said = f"against {found.against}; bands: 95 % over {len(found.sweep.seeds)} replicas"
         figure.supxlabel(said, fontsize=7, color=style.GREY, parse_math=False)
@@ -46,6 +47,8 @@ def chaos_figure(found: Chaos, path: str | os.PathLike[str] | None = None) -> An
 
 
 def _errors(found: Chaos, names: list[str], ax: Axes) -> None:
+    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
     sizes, power = found.sizes, found.power
     for index, name in enumerate(names):
         scale = sizes ** (-power)
@@ -63,6 +66,9 @@ def _errors(found: Chaos, names: list[str], ax: Axes) -> None:
             ax.plot(sizes, through, color=style.GREY, linestyle=(0, (8, 3)), linewidth=0.9)
     ax.set_xscale("log")
     ax.set_yscale("log")
+    ax.xaxis.set_major_locator(FixedLocator(sizes.tolist()))
+    ax.xaxis.set_major_formatter(FixedFormatter([f"{size:g}" for size in sizes]))
+    ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel(NAMES[found.key])
     ax.set_ylabel("mean squared error at the end")
     ax.legend(loc="best")
