@@ -54,8 +54,10 @@ class Chaos:
         By ``seed``, ``time`` and the key, the squared errors whose means have rates. ``function``:
         |f - f_ref|², averaged over the test points. ``variance``: the same about the mean over
         replicas, unbiased. ``coupling``: |θᵢ - θ̄ᵢ|² averaged over the particles that the reference
-        run of the same seed has too. ``w2``: W₂², at the end. Of each observed series, the
-        squared difference. And what no errors are: ``values_NAME``, the series; ``independent``,
+        run of the same seed, of M particles, has too, over 1 - N/M: the error of M is not zero, and
+        to leading order E|θᵢ - θ̄ᵢ|² = c (1/N - 1/M) for nested starts. ``w2``: W₂², at the end. Of
+        each observed series, the squared difference. And what no errors are: ``values_NAME``, the
+        series; ``independent``,
         which N·``function`` would be for independent particles.
     """
 

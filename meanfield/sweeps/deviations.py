@@ -158,8 +158,9 @@ def errors(
     found: dict[str, xarray.DataArray] = {}
     if "output" in reference:
         found["function"] = square(kept["output"] - reference["output"])
-    if key == SIZE:
-        found["coupling"] = kept["coupling"]
+    if key == SIZE:  # of the larger run's own error, the part N/M is common to both
+        common = kept[key] / kept[key].values[-1]
+        found["coupling"] = kept["coupling"] / (1.0 - common).where(common < 1.0)
     found["w2"] = kept["w2"]
     for name in names:
         if name in reference:

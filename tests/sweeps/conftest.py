@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import sys
+
 import pytest
 
 from meanfield.observables import observables
@@ -7,13 +10,14 @@ from meanfield.sweeps import chaos, sweep
 from tests.sweeps.examples import HERE
 
 
-@pytest.fixture
-def here(monkeypatch):
-    """Members run in this process."""
-    import sys
-
-    for module in (sweep, chaos):
-        monkeypatch.setattr(sys.modules[module.__module__], "local", lambda *_: HERE)
+@pytest.fixture(scope="module")
+def here():
+    """Members run in this process, and do not wait for the disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        for function in (sweep, chaos):
+            patch.setattr(sys.modules[function.__module__], "local", lambda *_: HERE)
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
 
 
 @pytest.fixture(autouse=True)
