@@ -143,6 +143,10 @@ from .storage import Checkpoint as Checkpoint
 from .storage import Frames as Frames
 from .storage import Keep as Keep
 from .storage import Run as Run
+from .sweeps import Chaos as Chaos
+from .sweeps import Sweep as Sweep
+from .sweeps import chaos as chaos
+from .sweeps import sweep as sweep
 from .tangent import tangent_kernel as tangent_kernel
 from .transport import barycentre as barycentre
 from .transport import distance as distance

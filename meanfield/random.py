@@ -35,6 +35,7 @@ class Stream(IntEnum):
     NOISE_INJECTION = 12
     PROBES = 13
     SLICES = 14
+    BOOTSTRAP = 15
 
 
 def check_seed(seed: int, key: str = "seed") -> None:

@@ -45,13 +45,15 @@ def test_commands_of_the_readme(tmp_path, monkeypatch, capsys):
     (tmp_path / "my-experiment.toml").write_text(blocks("README.md", "toml")[0])
     lines = [line for block in blocks("README.md", "console") for line in block.splitlines()]
     commands = [line[2:].split("#")[0] for line in lines if line.startswith("$ meanfield")]
-    assert len(commands) == 10
+    assert len(commands) == 11
     for command in commands:
         arguments = shlex.split(command)[1:]
-        if arguments[0] == "reproduce" and DISABLED:  # of full size
+        if arguments[0] in ("reproduce", "sweep") and DISABLED:  # of full size, on processes
             continue
         if arguments[0] == "resume":
             arguments[-1] = size("1.5", "0.4")
+        if arguments[0] == "sweep":
+            arguments += ["--set=run.until=0.5", "--jobs=2"]
         if arguments[0] == "run":
             small = ["ensemble.count=12", "run.until=0.2"]
             arguments += [f"--set={s}" for s in size(["run.until=1.0"], small)]
@@ -146,6 +148,24 @@ def test_page_about_limits():
         exec(compile(code, "limits.md", "exec"), {})
     for name in limits.oracles:
         assert f"`{limits.oracles[name].__name__}`" in page, name
+
+
+@pytest.mark.skipif(DISABLED, reason="processes; tests/sweeps has the same without them")
+def test_commands_and_python_of_the_page_about_sweeps(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    experiment = blocks("README.md", "toml")[0].replace("dim = 20", "dim = 2")
+    (tmp_path / "my.toml").write_text(experiment.replace("until = 10.0", "until = 0.4"))
+    lines = [line for block in blocks("docs/sweeps.md", "console") for line in block.splitlines()]
+    assert len(lines) == 3
+    for line in lines:
+        monkeypatch.setattr("sys.argv", [*shlex.split(line[2:]), "--jobs", "1"])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code in (0, None), line
+    names: dict[str, object] = {"__name__": "__main__"}
+    for code in blocks("docs/sweeps.md", "python"):  # all of it is done already
+        exec(compile(code, "sweeps.md", "exec"), names)
+    assert (tmp_path / "chaos.png").stat().st_size > 10_000
 
 
 def test_python_file_of_the_page_of_keys(tmp_path):

@@ -189,6 +189,11 @@ class Experiment:
         """Final time."""
         return self._run.until
 
+    @property
+    def origin(self) -> Origin:
+        """What it was read from, and the files that it reads."""
+        return Origin(self._folder, self._sections.files)
+
     def problem(self, seed: int) -> Problem:
         """Flow and start of one replica.
 
@@ -333,7 +338,7 @@ class Experiment:
             force=force,
             title=self.title,
             experiment=self.to_toml(),
-            origin=Origin(self._folder, self._sections.files),
+            origin=self.origin,
             guard=self._run.guard,
             progress=progress,
             after=baseline,

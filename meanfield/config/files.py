@@ -216,24 +216,40 @@ def merged(tables: Mapping[str, Any], changes: Mapping[str, Any]) -> Table:
     return result
 
 
-def _path_of(override: str) -> list[str]:
-    """The keys that lead to the one that ``section.key=value`` changes."""
-    return [part.strip() for part in override.partition("=")[0].split(".")]
+def _path_of(key: str) -> list[str]:
+    """The parts of ``section.key``, with or without a value."""
+    return [part.strip() for part in key.partition("=")[0].split(".")]
 
 
-def _override(tables: Table, text: str) -> None:
-    _, equals, value = text.partition("=")
-    path = _path_of(text)
-    usable = bool(equals) and len(path) >= 2 and all(path)
-    require(usable, "--set", text, "section.key=value, as in ensemble.count=2000")
+def assign(tables: Table, key: str, value: Any, name: str, said: str) -> None:
+    """Set ``section.key`` of an experiment.
+
+    Raises
+    ------
+    InvalidInput
+        About the argument `name`, which says `said`, if there can be no such key.
+    """
+    path = _path_of(key)
+    usable = len(path) >= 2 and all(path)
+    require(usable, name, said, "section.key=value, as in ensemble.count=2000")
     table = tables
     for part in path[:-1]:
         table = table.setdefault(part, {})
-        require(isinstance(table, dict), "--set", text, f"a table at {part!r}, which holds a value")
+        require(isinstance(table, dict), name, said, f"a table at {part!r}, which holds a value")
+    table[path[-1]] = value
+
+
+def toml_value(text: str) -> Any:
+    """A value of TOML; what is none is text."""
     try:
-        table[path[-1]] = tomllib.loads(f"value = {value}")["value"]
+        return tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):
-        table[path[-1]] = value.strip()
+        return text.strip()
+
+
+def _override(tables: Table, text: str) -> None:
+    key, equals, value = text.partition("=")
+    assign(tables, key if equals else "", toml_value(value), "--set", text)
 
 
 def _python(given: Any, base: Path) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from meanfield.config.claims import Claim, Verdict
 from meanfield.config.experiment import Experiment
@@ -14,6 +14,7 @@ from meanfield.errors import InvalidInput, UnknownName
 from meanfield.loop import Progress
 from meanfield.storage import Run
 
+T = TypeVar("T")
 # What every run knows besides its series.
 ENTRIES = ("elapsed", "compiling", "steps_per_second")
 
@@ -32,16 +33,17 @@ def experiments(
         Of all of them.
     """
     names = [only] if only or not file.variants else list(file.variants)
-    return _all(names, lambda name: Experiment.of(file, name, reduced, overrides))
+    return for_all(names, lambda name: Experiment.of(file, name, reduced, overrides))
 
 
 def check_all(several: Mapping[str, Experiment]) -> None:
     """Meet every mistake that can be met before the first step, of all variants."""
-    _all(list(several), lambda name: several[name].check())
+    for_all(list(several), lambda name: several[name].check())
 
 
-def _all(names: Sequence[str], make: Callable[[str], Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def for_all(names: Sequence[str], make: Callable[[str], T]) -> dict[str, T]:
+    """Make something for each name; raises `Mistakes` with those of all, each told once."""
+    found: dict[str, T] = {}
     wrong: dict[str, Mistakes] = {}
     for name in names:
         try:

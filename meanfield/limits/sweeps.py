@@ -35,7 +35,7 @@ from scipy.special import exprel, xlogy
 
 from meanfield.arrays import Array
 from meanfield.errors import Unsupported, require
-from meanfield.functionals import losses
+from meanfield.functionals.losses import losses
 from meanfield.limits.grid import Convolution, Function, Grid
 
 MOST = 100  # iterations of a sweep
