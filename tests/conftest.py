@@ -1,7 +1,7 @@
 """What every test may use: sizes that fit uncompiled kernels, a generator, settings of hypothesis.
 
-``pytest`` runs every test twice in continuous integration: compiled, and with NUMBA_DISABLE_JIT=1
-on reduced sizes, where the kernels are plain Python.
+``pytest`` runs every test in continuous integration, compiled, and again with NUMBA_DISABLE_JIT=1 on
+reduced sizes, where the kernels are plain Python; but for rooms that hold no code that is compiled.
 """
 
 from __future__ import annotations
@@ -20,6 +20,12 @@ from meanfield.kernels.compile import DISABLED
 from meanfield.registry import Registry
 
 T = TypeVar("T")
+
+if DISABLED:
+    collect_ignore = [
+        *("config", "limits", "reliability", "storage", "sweeps", "transport", "verification"),
+        *("viewing", "test_documents.py"),
+    ]
 
 
 def size(full: T, reduced: T) -> T:

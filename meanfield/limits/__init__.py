@@ -2,6 +2,7 @@
 
 from meanfield.limits.anisotropic import AnisotropicGaussians
 from meanfield.limits.base import Limit, Oracle, checked_times, oracles
+from meanfield.limits.finite_volumes import Samples
 from meanfield.limits.fokker_planck import FokkerPlanck, normal
 from meanfield.limits.gaussians import (
     BuresWasserstein,
@@ -15,7 +16,6 @@ from meanfield.limits.matrices import CentredQuadraticNetwork, LinearNetwork, Qu
 from meanfield.limits.order_parameters import OrderParameters
 from meanfield.limits.spectrum import Spectrum, eyring_kramers
 from meanfield.limits.stationary import SelfConsistency, SelfConsistent
-from meanfield.limits.sweeps import Samples
 from meanfield.limits.teacher import ReLUTeacher
 from meanfield.limits.two_gaussians import TwoGaussians, TwoGaussiansInDimension
 from meanfield.limits.two_gaussians_minimum import TwoGaussiansMinimum, one_radius, threshold

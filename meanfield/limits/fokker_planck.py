@@ -13,9 +13,9 @@ from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
 from meanfield.errors import require, require_count, require_nonnegative, require_positive
 from meanfield.limits.base import Limit, Oracle, checked_times, oracles
+from meanfield.limits.finite_volumes import GridEnergy, Samples, advance
 from meanfield.limits.grid import Function, Grid
 from meanfield.limits.refinement import extrapolated, finest
-from meanfield.limits.sweeps import GridEnergy, Samples, advance
 
 
 def normal(mean: ArrayLike = 0.0, scale: ArrayLike = 1.0) -> Callable[[Array], Array]:
@@ -33,7 +33,7 @@ class FokkerPlanck(Oracle):
     """∂_t ρ = ∇·(ρ ∇F'(ρ)), F = ∫V + ½∬W + risk + τ∫ρ log ρ, in a box that nothing leaves.
 
     The measure of `meanfield.Langevin` (of `meanfield.Wasserstein` for τ = 0) as N → ∞, by the
-    finite volumes of `meanfield.limits.sweeps`. It is computed on three grids, each with half the
+    finite volumes of `meanfield.limits.finite_volumes`. It is computed on three grids, each with half the
     width of the one before and a quarter of its step (half for τ = 0). With noise, series are
     extrapolated, and their errors are what that changed by from grid to grid. Without, where mass
     may gather in points, they are those of the finest grid, with all that changed over the three
@@ -65,7 +65,7 @@ class FokkerPlanck(Oracle):
 
     References
     ----------
-    See `meanfield.limits.sweeps`; F. Delarue, F. Lagoutière, N. Vauchelet, J. Math. Pures Appl.
+    See `meanfield.limits.finite_volumes`; F. Delarue, F. Lagoutière, N. Vauchelet, J. Math. Pures Appl.
     108, 2017.
     """
 

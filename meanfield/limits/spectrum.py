@@ -21,15 +21,15 @@ from scipy.sparse.linalg import eigsh
 from meanfield.arrays import Array
 from meanfield.errors import require, require_count, require_positive
 from meanfield.limits.base import Limit, Oracle, oracles
+from meanfield.limits.finite_volumes import rates
 from meanfield.limits.grid import Function, Grid
 from meanfield.limits.refinement import extrapolated
-from meanfield.limits.sweeps import rates
 
 
 def symmetric_operator(grid: Grid, potential: Function, temperature: float) -> csc_array:
     """H on a grid, (cells, cells), symmetric and sparse, with no flux through the walls.
 
-    It is the finite volumes of `meanfield.limits.sweeps`, conjugated with the root of their Gibbs
+    It is the finite volumes of `meanfield.limits.finite_volumes`, conjugated with the root of their Gibbs
     measure: to second order in the width of the cells H, with the eigenvalue 0 exactly.
     """
     values = grid.values(potential)

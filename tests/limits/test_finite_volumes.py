@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from meanfield.errors import InvalidInput, Unsupported
 from meanfield.limits import Samples, normal
+from meanfield.limits.finite_volumes import GridEnergy, advance, rates
 from meanfield.limits.grid import Grid
-from meanfield.limits.sweeps import GridEnergy, advance, rates
 from tests.orders import fitted_order
 
 
