@@ -1,7 +1,7 @@
 """What every test may use: sizes that fit uncompiled kernels, a generator, settings of hypothesis.
 
-``pytest`` runs every test in continuous integration, compiled, and again with NUMBA_DISABLE_JIT=1 on
-reduced sizes, where the kernels are plain Python; but for rooms that hold no code that is compiled.
+``pytest`` runs every test in continuous integration, compiled; and again with NUMBA_DISABLE_JIT=1
+on reduced sizes, where kernels are plain Python, but for rooms that hold no code that is compiled.
 """
 
 from __future__ import annotations

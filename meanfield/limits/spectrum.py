@@ -29,8 +29,8 @@ from meanfield.limits.refinement import extrapolated
 def symmetric_operator(grid: Grid, potential: Function, temperature: float) -> csc_array:
     """H on a grid, (cells, cells), symmetric and sparse, with no flux through the walls.
 
-    It is the finite volumes of `meanfield.limits.finite_volumes`, conjugated with the root of their Gibbs
-    measure: to second order in the width of the cells H, with the eigenvalue 0 exactly.
+    It is the finite volumes of `meanfield.limits.finite_volumes`, conjugated with the root of their
+    Gibbs measure: to second order in the width of the cells H, with the eigenvalue 0 exactly.
     """
     values = grid.values(potential)
     index = np.arange(values.size).reshape(values.shape)
