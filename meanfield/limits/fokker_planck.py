@@ -33,12 +33,12 @@ class FokkerPlanck(Oracle):
     """∂_t ρ = ∇·(ρ ∇F'(ρ)), F = ∫V + ½∬W + risk + τ∫ρ log ρ, in a box that nothing leaves.
 
     The measure of `meanfield.Langevin` (of `meanfield.Wasserstein` for τ = 0) as N → ∞, by the
-    finite volumes of `meanfield.limits.finite_volumes`. It is computed on three grids, each with half
-    the width of the one before and a quarter of its step (half for τ = 0). With noise, series are
-    extrapolated, and their errors are what that changed by from grid to grid. Without, where mass
-    may gather in points, they are those of the finest grid, with all that changed over the three
-    as error; upwind schemes have at least the order ½ (Delarue, Lagoutière and Vauchelet 2017). No
-    error sees the box: ``how`` says how small the density is at its walls.
+    finite volumes of `meanfield.limits.finite_volumes`. It is computed on three grids, each with
+    half the width of the one before and a quarter of its step (half for τ = 0). With noise, series
+    are extrapolated, and their errors are what that changed by from grid to grid. Without, where
+    mass may gather in points, they are those of the finest grid, with all that changed over the
+    three as error; upwind schemes have at least the order ½ (Delarue, Lagoutière and Vauchelet
+    2017). No error sees the box: ``how`` says how small the density is at its walls.
 
     Series: ``mean`` and ``second_moment`` (T, p), ``potential``, ``interaction`` and ``risk`` where
     there is such a term, ``energy``, ``entropy`` = ∫ρ log ρ and ``free_energy``.
