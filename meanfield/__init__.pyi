@@ -90,6 +90,7 @@ from .networks import TwoLayer as TwoLayer
 from .observables import W2 as W2
 from .observables import Accuracy as Accuracy
 from .observables import Balance as Balance
+from .observables import BlockNorm as BlockNorm
 from .observables import Certificate as Certificate
 from .observables import DeadNeurons as DeadNeurons
 from .observables import Displacement as Displacement

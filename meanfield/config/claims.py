@@ -48,12 +48,15 @@ class Quantity:
         is).
     since : float
         Only times from here on count.
+    spread : bool
+        The variance over the seeds, unbiased, instead of the mean; of an observed series.
     """
 
     series: str
     of: str = ""
     at: Literal["end", "start", "max", "min", "mean"] | float | dict[str, float] = "end"
     since: float = 0.0
+    spread: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.at, Mapping):
@@ -68,7 +71,11 @@ class Quantity:
             return float(np.mean(entries[self.series]))
         data = run[self.series]
         times = data["time"].values
-        values = data.mean([dim for dim in data.dims if dim != "time"]).values
+        others = [dim for dim in data.dims if dim != "time"]
+        if self.spread:
+            values = data.var("seed", ddof=1).mean([dim for dim in others if dim != "seed"]).values
+        else:
+            values = data.mean(others).values
         values, times = values[times >= self.since], times[times >= self.since]
         if isinstance(self.at, Mapping):
             reached = np.flatnonzero(values <= self.at["below"])
@@ -78,7 +85,7 @@ class Quantity:
         return float(MOMENTS[self.at](values))
 
     def __str__(self) -> str:
-        said = [self.series]
+        said = [f"variance of {self.series}" if self.spread else self.series]
         if self.of:
             said.append(f"of {self.of}")
         if isinstance(self.at, Mapping):
@@ -96,7 +103,7 @@ class Claim:
 
     Parameters
     ----------
-    series, of, at, since
+    series, of, at, since, spread
         The number: see `Quantity`. With ``against``, ``of`` is a list of variants.
     says : str
         The claim in words.
@@ -119,6 +126,7 @@ class Claim:
     of: str | list[str] = ""
     at: Literal["end", "start", "max", "min", "mean"] | float | dict[str, float] = "end"
     since: float = 0.0
+    spread: bool = False
     over: Annotated[dict[str, Any], Fields(Quantity, partial=True)] | None = None
     minus: Annotated[dict[str, Any], Fields(Quantity, partial=True)] | None = None
     against: str = ""
@@ -154,7 +162,7 @@ class Claim:
     def quantities(self) -> list[Quantity]:
         """All numbers of single runs that it needs."""
         variants = self.of if isinstance(self.of, list) else [self.of]
-        first = [Quantity(self.series, of, self.at, self.since) for of in variants]
+        first = [Quantity(self.series, of, self.at, self.since, self.spread) for of in variants]
         changes = self.over or self.minus
         return first if changes is None else [*first, dataclasses.replace(first[0], **changes)]
 

@@ -120,6 +120,10 @@ class Study:
                 if quantity.since > experiment.until:
                     expected = f"a time of the run, at most until = {experiment.until:g}"
                     self._problems.add(str(InvalidInput("claims.since", quantity.since, expected)))
+                if quantity.spread and len(experiment.seeds) < 2:
+                    self._problems.add(
+                        f"claims: {quantity} needs run.seeds = 2 or more: it is over the seeds"
+                    )
                 known = {*experiment.series, *ENTRIES}
                 scored = experiment.has_baseline and quantity.series.startswith("baseline_")
                 if quantity.series not in known and not scored:

@@ -13,7 +13,7 @@ from meanfield.observables.energy import (
 from meanfield.observables.laziness import Displacement, Linearisation
 from meanfield.observables.margins import Margin
 from meanfield.observables.metrics import Accuracy, ErrorRate, SampledRisk, TestRisk
-from meanfield.observables.moments import Moments, Speed
+from meanfield.observables.moments import BlockNorm, Moments, Speed
 from meanfield.observables.neurons import (
     Balance,
     DeadNeurons,
@@ -27,6 +27,7 @@ __all__ = [
     "W2",
     "Accuracy",
     "Balance",
+    "BlockNorm",
     "Certificate",
     "DeadNeurons",
     "Displacement",

@@ -76,6 +76,25 @@ def test_numbers_against_the_exact_decay(tmp_path):
         assert verdict.holds is None
 
 
+def test_spread_is_the_variance_over_seeds(tmp_path):
+    path = tmp_path / "spread.toml"
+    several = TEXT.replace("until = 2.0", "until = 2.0\nseeds = 3")
+    several = several.replace("w = 0.0 }", "w = 1.0 }", 1)
+    claims = [
+        'series = "risk"\nof = "slow"\nspread = true\nat = "start"',
+        'series = "risk"\nof = "fast"\nspread = true\nover = { of = "slow" }\nat = "start"',
+    ]
+    path.write_text(several + "".join(f"\n[[claims]]\n{claim}\n" for claim in claims))
+    found = Study.load(path)
+    runs = found.run()
+    risks = runs["slow"]["risk"].values[:, 0]
+    assert risks.shape == (3,)
+    # The start is the same and the output is a times w: twice a makes the risk four times as large.
+    expected = [((risks - risks.mean()) ** 2).sum() / 2, 16.0]
+    for verdict, number in zip(found.judge(runs), expected, strict=True):
+        assert verdict.number == pytest.approx(number, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("bounds", "number", "holds"),
     [
@@ -136,6 +155,7 @@ def test_entries_of_a_run_and_means_over_seeds(tmp_path):
         ('series = "risk"\nof = "slow"\nover = { att = 1.0 }', "unknown key claims[0].over.att"),
         ('series = "risk"\nof = "slow"\nat = { above = 1.0 }', "claims[0].at = {'above': 1.0}"),
         ('series = "risk"\nof = "slow"\nat = "ende"', "claims[0].at = 'ende'"),
+        ('series = "risk"\nof = "slow"\nspread = true', "needs run.seeds = 2 or more"),
         ('series = "risk"\nof = "slow"\nsince = 3.0', "claims.since = 3.0: expected a time of"),
         (
             'series = "risk"\nof = ["slow", "fast"]\nagainst = "run.until"',

@@ -12,6 +12,7 @@ from meanfield.networks import TwoLayer
 from meanfield.observables import (
     Accuracy,
     Balance,
+    BlockNorm,
     DeadNeurons,
     Dissipation,
     EffectiveNeurons,
@@ -82,6 +83,21 @@ def test_moments():
     second = sum(m * theta**2 for m, theta in zip(ENSEMBLE.mass, ENSEMBLE.position, strict=True))
     np.testing.assert_allclose(found["mean"], mean, rtol=1e-13)
     np.testing.assert_allclose(found["second_moment"], second, rtol=1e-13)
+
+
+def test_block_norms():
+    start = TwoLayer("relu", 3).ensemble(
+        [[3.0, 0.0, 4.0], [1.0, 2.0, 2.0]], a=[9.0, 9.0], mass=[0.25, 0.75]
+    )
+    view = _view(ensemble=start)
+    assert BlockNorm()(view) == {"norm_1": pytest.approx((25 / 4 + 3 * 9 / 4) ** 0.5, rel=1e-14)}
+    found = BlockNorm("w", [1, 1])(view)
+    expected = {"norm_1": 9 / 4 + 3 / 4, "norm_2": 3 * 4 / 4, "norm_3": 16 / 4 + 3 * 4 / 4}
+    assert {name: value**2 for name, value in found.items()} == pytest.approx(expected, rel=1e-14)
+    with pytest.raises(InvalidInput, match="less than the 3 of w together"):
+        BlockNorm("w", [2, 1])(view)
+    with pytest.raises(InvalidInput, match="parts"):
+        BlockNorm("w", [0])
 
 
 def test_path_norm_is_the_value_of_the_regulariser():
