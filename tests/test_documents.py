@@ -45,7 +45,7 @@ def test_commands_of_the_readme(tmp_path, monkeypatch, capsys):
     (tmp_path / "my-experiment.toml").write_text(blocks("README.md", "toml")[0])
     lines = [line for block in blocks("README.md", "console") for line in block.splitlines()]
     commands = [line[2:].split("#")[0] for line in lines if line.startswith("$ meanfield")]
-    assert len(commands) == 11
+    assert len(commands) == 13
     for command in commands:
         arguments = shlex.split(command)[1:]
         if arguments[0] in ("reproduce", "sweep") and DISABLED:  # of full size, on processes
