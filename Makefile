@@ -17,8 +17,9 @@ lint: .venv/installed-test
 types: .venv/installed-test
 	$(BIN)/mypy
 
+# File by file: else the workers compile the same kernels at the same time.
 tests: .venv/installed-test
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadfile
 	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -n auto
 
 # The tests once more, on the oldest versions that setup.cfg allows.
