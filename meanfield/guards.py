@@ -91,7 +91,7 @@ def long_step(scheme: Scheme, flow: Flow, start: Ensemble, total: int) -> str:
     the gradient is that of a batch, or where no bound is known.
     """
     cheap = SHARE * total * scheme.evaluations >= 2 * FEW
-    if not (cheap and is_symmetric(flow) and is_steady(flow)):
+    if not (cheap and is_symmetric(flow) and flow.energy.is_steady):
         return ""
     found = _advise(scheme, flow, start, tolerance=0.05, most=FEW)
     if found is None or not float(scheme.step) > found.step:
@@ -110,11 +110,6 @@ def _advise(scheme: Scheme, flow: Flow, start: Ensemble, **settings: Any) -> Adv
     return found if found is not None and math.isfinite(found.step) else None
 
 
-def is_steady(flow: Flow) -> bool:
-    """Whether the energy is the same function at every step: no batches of data or of pairs."""
-    return all(term.is_steady for _, term in flow.energy.terms())
-
-
 def descends(flow: Flow) -> bool:
     """Whether it is a theorem that the energy falls along the flow.
 
@@ -123,7 +118,7 @@ def descends(flow: Flow) -> bool:
     and deaths, and batches may raise it.
     """
     sure = {Moves.TRANSPORT, Moves.REACTION, Moves.MOMENTUM}
-    return flow.moves <= sure and is_gradient_flow(flow) and is_steady(flow)
+    return flow.moves <= sure and is_gradient_flow(flow) and flow.energy.is_steady
 
 
 class Descent:

@@ -16,7 +16,7 @@ from meanfield.ensemble import Ensemble
 from meanfield.errors import require
 from meanfield.flows import Flow
 from meanfield.functionals import Evaluation
-from meanfield.guards import Descent, check_finite, is_steady, long_step, remedy, warn
+from meanfield.guards import Descent, check_finite, long_step, remedy, warn
 from meanfield.kernels.blas import single_threaded
 from meanfield.observables import Observable, View
 from meanfield.schedules import Grid, Schedule, schedule
@@ -208,9 +208,7 @@ class Loop:
             done += 1
             timer.steps += 1
             ensemble = found.ensemble.having(step=ensemble.step + 1, time=grid.time(done))
-            # The energy at the end of a step is that at the start of the next, unless it changes.
-            known = found.evaluation if is_steady(flow) else None
-            view = View(ensemble, flow, start, known, scheme)
+            view = View(ensemble, flow, start, found.evaluation, scheme)
             if self.progress is not None:
                 self.progress(done, grid.total, view)
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from meanfield.ensemble import Ensemble, Layout
-from meanfield.errors import Diverged, require
+from meanfield.errors import Diverged, InvalidInput, require
 from meanfield.flows import Flow
+from meanfield.functionals import network_of
 from meanfield.guards import Descent, Guard, check_guard
 from meanfield.initial import Initial
 from meanfield.kernels.blas import single_threaded
@@ -290,9 +291,8 @@ def simulate_replicas(
 
 
 def _layout(flow: Flow) -> Layout:
-    for _, term in flow.energy.terms():
-        network = getattr(term, "network", None)
-        if network is not None:
-            return network.layout
-    require(False, "layout", None, "a layout, as the energy has no network to ask for one")
-    raise AssertionError
+    network = network_of(flow.energy)
+    if network is None:
+        expected = "a layout, as the energy has no network to ask for one"
+        raise InvalidInput("layout", None, expected)
+    return network.layout

@@ -1,6 +1,6 @@
 """Functionals of a measure: what descends."""
 
-from meanfield.functionals.base import Evaluation, Functional, Sum
+from meanfield.functionals.base import Evaluation, Functional, Sum, network_of
 from meanfield.functionals.cloud_entropy import CloudEntropy
 from meanfield.functionals.discrepancies import KSD, MMD
 from meanfield.functionals.entropy import Entropy
@@ -36,6 +36,7 @@ __all__ = [
     "gaussian_particles",
     "gradient_error",
     "losses",
+    "network_of",
     "regularisers",
     "summations",
 ]

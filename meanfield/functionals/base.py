@@ -10,12 +10,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
 from meanfield.errors import InvalidInput, MeanfieldError
+
+if TYPE_CHECKING:
+    from meanfield.networks import TwoLayer
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,10 @@ class Sum(Functional):
     def __init__(self, weighted: list[tuple[float, Functional]]) -> None:
         self._weighted = weighted
 
+    @property
+    def is_steady(self) -> bool:
+        return all(term.is_steady for _, term in self._weighted)
+
     def terms(self) -> list[tuple[float, Functional]]:
         return list(self._weighted)
 
@@ -130,6 +138,12 @@ class Sum(Functional):
 
     def __repr__(self) -> str:
         return " + ".join(f"{weight:g}·{term!r}" for weight, term in self._weighted) or "0"
+
+
+def network_of(energy: Functional) -> TwoLayer | None:
+    """The network of the first term that has one; None for particles that are no neurons."""
+    found = (getattr(term, "network", None) for _, term in energy.terms())
+    return next((network for network in found if network is not None), None)
 
 
 def _require_shapes(term: Functional, found: Evaluation, ensemble: Ensemble) -> None:

@@ -17,7 +17,7 @@ from scipy.special import logsumexp, roots_hermitenorm
 from meanfield.arrays import Array, as_floats
 from meanfield.ensemble import Ensemble, Layout
 from meanfield.errors import InvalidInput, require
-from meanfield.functionals.base import Evaluation, Functional
+from meanfield.functionals.base import Evaluation, Functional, network_of
 from meanfield.kernels import reductions
 
 MOST_NODES = 100_000
@@ -126,11 +126,8 @@ class OfGaussians(Functional):
 
     def inner(self, dim: int) -> Layout:
         """Layout of the points that Gaussians are laws of: that of the network, if there is one."""
-        for _, term in self.energy.terms():
-            network = getattr(term, "network", None)
-            if network is not None:
-                return network.layout
-        return Layout.plain(dim)
+        network = network_of(self.energy)
+        return Layout.plain(dim) if network is None else network.layout
 
     def evaluate(self, ensemble: Ensemble) -> Evaluation:
         mean, root = ensemble["mean"], ensemble["root"]

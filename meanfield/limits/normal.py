@@ -19,7 +19,6 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
-from scipy.stats import qmc
 
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble, Layout
@@ -64,6 +63,8 @@ def low_discrepancy(count: int, dim: int) -> Array:
     require_count("count", count)
     if dim == 1:
         return ((np.arange(count) + 0.5) / count)[:, None]
+    from scipy.stats import qmc  # which takes half a second to import
+
     return qmc.Halton(dim, scramble=False).random(count + 1)[1:]
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from numpy.typing import ArrayLike
 
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
 from meanfield.errors import Unsupported, require, require_positive
-from meanfield.limits import Oracle
+from meanfield.functionals import network_of
 from meanfield.observables.base import Observable, View, observables
 from meanfield.schedules import Schedule
 
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from meanfield.transport import Distance, Measure
 
 BUDGET = 600.0
+
+
+class Curve(Protocol):
+    """A measure at every time, as the oracles of `meanfield.limits` are."""
+
+    def measure(self, time: float, count: int) -> Ensemble:
+        """The measure at a time, as so many particles."""
 
 
 @observables.register("distance")
@@ -29,7 +36,7 @@ class DistanceTo(Observable):
 
     Parameters
     ----------
-    to : {"start", "previous"}, path, Ensemble or Oracle
+    to : {"start", "previous"}, path, Ensemble or Curve
         The start of the run; the previous look; another run, "file.h5" or "file.h5@t"; other
         particles; or an oracle that knows the measure at every time, by as many particles as the
         run has.
@@ -45,7 +52,7 @@ class DistanceTo(Observable):
 
     def __init__(
         self,
-        to: str | Ensemble | Oracle = "start",
+        to: str | Ensemble | Curve = "start",
         method: str | Mapping[str, Any] = "sliced",
         modulo: Literal["scaling"] | None = None,
         budget: float = BUDGET,
@@ -115,12 +122,11 @@ class DistanceTo(Observable):
         """The particles, with what the risk says of their network."""
         from meanfield.transport import measure
 
-        for _, term in view.flow.energy.terms():
-            network = getattr(term, "network", None)
-            if network is not None:
-                known = {"activation": network.activation, "outer": network.outer}
-                return replace(measure(view.ensemble), network=known)
-        return measure(view.ensemble)
+        network = network_of(view.flow.energy)
+        if network is None:
+            return measure(view.ensemble)
+        known = {"activation": network.activation, "outer": network.outer}
+        return replace(measure(view.ensemble), network=known)
 
     def _reference(self, view: View) -> Any:
         if self._fixed is not None:
@@ -163,7 +169,7 @@ class W2(DistanceTo):
 
     def __init__(
         self,
-        to: str | Ensemble | Oracle = "start",
+        to: str | Ensemble | Curve = "start",
         when: Schedule | Mapping[str, Any] | None = None,
         budget: float = BUDGET,
     ) -> None:

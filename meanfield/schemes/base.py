@@ -29,7 +29,7 @@ class Step(NamedTuple):
     ----------
     ensemble : Ensemble
     evaluation : Evaluation, optional
-        The driving energy there, where the scheme has it.
+        The driving energy there, where the scheme has it: as the next step begins, with its batch.
     """
 
     ensemble: Ensemble
