@@ -7,12 +7,10 @@ Results are compared with the definitions in `meanfield.kernels.definitions` at 
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +22,6 @@ from meanfield.arrays import Array
 from meanfield.kernels import definitions
 from meanfield.kernels.compile import threads
 from meanfield.kernels.projected import Projected
-from meanfield.storage.durable import write_text
 from meanfield.storage.provenance import provenance
 
 SIDE = 1000  # of the matrices whose product is the unit of speed
@@ -137,16 +134,9 @@ def describe(finding: Finding) -> str:
     )
 
 
-def write(findings: list[Finding], path: Path) -> None:
-    """Write the findings, with versions and machine, as JSON.
-
-    Raises
-    ------
-    FileProblem
-        If the file cannot be written.
-    """
-    record = {"provenance": provenance([]), "findings": [asdict(finding) for finding in findings]}
-    write_text(path, json.dumps(record, indent=1) + "\n")
+def record(findings: list[Finding]) -> dict[str, Any]:
+    """The findings for JSON, with versions and machine."""
+    return {"provenance": provenance([]), "findings": [asdict(finding) for finding in findings]}
 
 
 def _population(activation: str, dim: int, count: int, dtype: str) -> Case:

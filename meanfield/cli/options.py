@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from meanfield.errors import InvalidInput, require
 
 if TYPE_CHECKING:
-    from meanfield.config import Experiment
+    from meanfield.config import Experiment, ExperimentFile
+
+T = TypeVar("T")
 
 Files = Annotated[
     list[str],
@@ -44,21 +47,25 @@ Threads = Annotated[
 ]
 
 
+def read(files: list[str]) -> ExperimentFile:
+    """Experiment files, or shipped experiments, as one."""
+    from meanfield.config import ExperimentFile, find
+
+    return ExperimentFile.read([find(file) for file in files])
+
+
 def load(files: list[str], overrides: list[str] | None, variant: str) -> dict[str, Experiment]:
     """The experiments of a file by variant, or the one that is asked for."""
-    from meanfield.config import ExperimentFile, find
     from meanfield.config.study import experiments
 
-    found = ExperimentFile.read([find(file) for file in files])
-    return experiments(found, overrides=overrides or [], only=variant)
+    return experiments(read(files), overrides=overrides or [], only=variant)
 
 
 def studied(files: list[str], overrides: list[str] | None) -> dict[str, Experiment]:
     """All experiments of a file by variant, checked together with its claims and small size."""
-    from meanfield.config import ExperimentFile, find
     from meanfield.config.study import Study
 
-    found = ExperimentFile.read([find(file) for file in files])
+    found = read(files)
     study = Study(found, False, overrides or [])
     study.check()
     if found.reduced:
@@ -70,25 +77,33 @@ def target_of(out: Path, variant: str) -> Path:
     return out.with_name(f"{out.stem}-{variant}{out.suffix}") if variant else out
 
 
-def seconds(text: str) -> float | None:
+def seconds(option: str, text: str) -> float | None:
     """A time like 3h30m in seconds; None if there is none."""
     if not text:
         return None
     found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text)
     parts = [int(part or 0) for part in found.groups()] if found else [0]
     total = sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=False))
-    require(total > 0, "--max-wall", text, "a time like 90s, 45m or 3h30m")
+    require(total > 0, option, text, "a time like 90s, 45m or 3h30m")
     return float(total)
 
 
-def times(text: str) -> list[float] | None:
-    """Times like 0,2.5,10; None if there are none."""
-    if not text:
-        return None
+def listed(option: str, text: str, kind: Callable[[str], T], example: str) -> list[T]:
+    """Numbers with commas between them, as in the example."""
     try:
-        return [float(part) for part in text.split(",")]
+        return [kind(part) for part in text.split(",")]
     except ValueError:
-        raise InvalidInput("--frames", text, "times like 0,2.5,10") from None
+        raise InvalidInput(option, text, example) from None
+
+
+def write_numbers(path: Path | None, table: Any) -> None:
+    """What ``--json`` asks for, if it was given."""
+    import json
+
+    from meanfield.storage.durable import write_text
+
+    if path is not None:
+        write_text(path, json.dumps(table, indent=1) + "\n")
 
 
 def prepare(threads: int | None, quiet: bool = False) -> None:

@@ -23,6 +23,7 @@ from meanfield.cli.options import (
     prepare,
     seconds,
     target_of,
+    write_numbers,
 )
 from meanfield.cli.report import describe
 from meanfield.errors import FileProblem, require
@@ -57,7 +58,7 @@ def run(
     from meanfield.storage import check_writable
 
     prepare(threads, quiet)
-    stop_after = seconds(max_wall)
+    stop_after = seconds("--max-wall", max_wall)
     if again:
         experiments, targets = _again(files, overrides, variant, out)
     else:
@@ -90,7 +91,7 @@ def resume(
     from meanfield.config import Experiment
 
     prepare(threads, quiet)
-    stop_after = seconds(max_wall)
+    stop_after = seconds("--max-wall", max_wall)
     experiment = Experiment.of_run(out, until)
     experiment.check()
     _run(experiment, out, False, quiet, stop_after)
@@ -117,11 +118,8 @@ def reproduce(
     ] = False,
 ) -> None:
     """Run experiments and hold them to the numbers that they claim."""
-    import json
-
     from meanfield.config import ExperimentFile, Study, find, shipped
     from meanfield.storage import check_writable
-    from meanfield.storage.durable import write_text
 
     prepare(threads, quiet)
     studies = [Study(ExperimentFile.read(find(name)), reduced) for name in files or shipped()]
@@ -144,8 +142,7 @@ def reproduce(
         print(study.name)
         print("\n".join(map(str, verdicts)) or "  claims nothing", flush=True)
         found[study.name] = [verdict.table() for verdict in verdicts]
-        if numbers is not None:
-            write_text(numbers, json.dumps(found, indent=1) + "\n")
+        write_numbers(numbers, found)
     if any(verdict["holds"] is False for verdicts in found.values() for verdict in verdicts):
         raise typer.Exit(INACCURATE)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from meanfield.cli.app import DIFFERENT, app
-from meanfield.cli.options import Force, Numbers, Output, seconds, times
+from meanfield.cli.options import Force, Numbers, Output, listed, seconds, write_numbers
 from meanfield.cli.report import describe
 
 
@@ -55,7 +55,7 @@ def export(
         written = found.export(
             target or out.with_suffix(f".{format or 'csv'}"),
             format=format,
-            frames=times(frames),
+            frames=listed("--frames", frames, float, "times like 0,2.5,10") if frames else None,
             force=force,
         )
     print(written)
@@ -68,15 +68,11 @@ def diff(
     numbers: Numbers = None,
 ) -> None:
     """Hold two runs against each other; exit code 1 unless all their numbers have the same bits."""
-    import json
-
     from meanfield.comparison import compare
-    from meanfield.storage.durable import write_text
 
     found = compare(first, second)
     print(found)
-    if numbers is not None:
-        write_text(numbers, json.dumps(found.table(), indent=1) + "\n")
+    write_numbers(numbers, found.table())
     if not found.same_bits:
         raise typer.Exit(DIFFERENT)
 
@@ -97,8 +93,6 @@ def distance(
     numbers: Numbers = None,
 ) -> None:
     """Say how far the neurons of two runs are apart, at their ends or at times."""
-    import json
-
     from meanfield import transport
 
     found = transport.distance(
@@ -106,12 +100,11 @@ def distance(
         second,
         method,
         modulo=modulo or None,  # type: ignore[arg-type]
-        most_seconds=seconds(most) or transport.MOST_SECONDS,
+        most_seconds=seconds("--most", most) or transport.MOST_SECONDS,
     )
     print(found)
-    if numbers is not None:
-        table = {"first": first, "second": second, "modulo": modulo or None, **found.table()}
-        numbers.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    asked = {"first": first, "second": second, "modulo": modulo or None}
+    write_numbers(numbers, {**asked, **found.table()})
 
 
 @app.command()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from meanfield.cli.app import DIVERGED, INTERRUPTED, app
-from meanfield.cli.options import Files, MaxWall, Quiet, Set, Variant, seconds
-from meanfield.errors import InvalidInput, require
+from meanfield.cli.options import Files, MaxWall, Quiet, Set, Variant, listed, read, seconds
+from meanfield.errors import require
 
 if TYPE_CHECKING:
     from meanfield.sweeps import Sweep
@@ -53,7 +53,6 @@ def sweep(
 
     The same command again does what is left, and tries again what has failed.
     """
-    from meanfield.config import ExperimentFile, find
     from meanfield.sweeps import sweep
     from meanfield.sweeps.design import axis
 
@@ -62,9 +61,9 @@ def sweep(
         key, values = axis(text)
         require(key not in axes, "--grid", text, f"{key} once")
         axes[key] = values
-    stop_after = seconds(max_wall)
+    stop_after = seconds("--max-wall", max_wall)
     found = sweep(
-        ExperimentFile.read([find(file) for file in files]),
+        read(files),
         out or Path(f"{Path(files[-1]).stem}-sweep"),
         axes,
         seeds,
@@ -113,21 +112,20 @@ def chaos(
 
     The same command again does what is left, and tries again what has failed.
     """
-    from meanfield.config import ExperimentFile, find
     from meanfield.sweeps import Chaos, chaos
 
     wanted: dict[str, Any] = {}
     if sizes:
-        wanted["sizes"] = _numbers("--sizes", sizes, int)
+        wanted["sizes"] = listed("--sizes", sizes, int, "numbers like 50,100,200")
     if steps:
-        wanted["steps"] = _numbers("--steps", steps, float)
+        wanted["steps"] = listed("--steps", steps, float, "numbers like 0.2,0.1,0.05")
     require(bool(wanted), "--sizes", sizes, "numbers of particles like 50,100,200 (or --steps)")
     if plot is not None:
         from meanfield.viewing.files import check_picture
 
         check_picture(plot)
-    stop_after = seconds(max_wall)
-    file = ExperimentFile.read([find(file) for file in files])
+    stop_after = seconds("--max-wall", max_wall)
+    file = read(files)
     folder = out or Path(f"{Path(files[-1]).stem}-chaos")
     done: list[Sweep] = []
     for kind, values in wanted.items():
@@ -157,14 +155,6 @@ def chaos(
             if found.stopped:
                 break
     _end(done)
-
-
-def _numbers(name: str, text: str, kind: Any) -> list[Any]:
-    try:
-        return [kind(part) for part in text.split(",")]
-    except ValueError:
-        example = "50,100,200" if kind is int else "0.2,0.1,0.05"
-        raise InvalidInput(name, text, f"numbers like {example}") from None
 
 
 def _say(line: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from meanfield.cli.app import INACCURATE, app
-from meanfield.cli.options import Numbers, Threads, prepare
+from meanfield.cli.options import Numbers, Threads, prepare, write_numbers
 
 
 @app.command("list")
@@ -30,15 +30,11 @@ def verify(
     threads: Threads = None,
 ) -> None:
     """Hold simulations against their limit, which is computed without particles."""
-    import json
-
     from meanfield import verification
 
     prepare(threads)
     verdicts = verification.verify(names or [], full, lambda found: print(found, flush=True))
-    if numbers is not None:
-        table = [verdict.table() for verdict in verdicts]
-        numbers.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    write_numbers(numbers, [verdict.table() for verdict in verdicts])
     if not all(verdict.passes for verdict in verdicts):
         raise typer.Exit(INACCURATE)
 
@@ -56,7 +52,6 @@ def bench(
     for finding in benchmark.check():
         print(benchmark.describe(finding), flush=True)
         findings.append(finding)
-    if numbers is not None:
-        benchmark.write(findings, numbers)
+    write_numbers(numbers, benchmark.record(findings))
     if not all(finding.right for finding in findings):
         raise typer.Exit(INACCURATE)
