@@ -112,6 +112,24 @@ def test_starts_are_nested(tmp_path):
             assert np.isnan(coupling(run, other, run.frames.times)).all()
 
 
+def test_the_coupling_of_linear_neurons_is_known(tmp_path):
+    """dwᵢ/dt = -mean w: after two steps of Euler all have moved by -(1 - (1-h)²) times their mean.
+
+    So |θᵢ - θ̄ᵢ|² = (1 - (1-h)²)² (mean_N - mean_M)², whose expectation is c (1/N - 1/M).
+    """
+    text = EXPERIMENT.replace('"tanh"', '"linear"').replace("until = 1.0", "until = 0.2")
+    text = text.replace(
+        "x = [[-1.0], [0.5], [2.0]]\ny = [-0.3, 0.5, 0.6]", "x = [[1.0]]\ny = [0.0]"
+    )
+    text = text.replace("l2 = 0.1\ntemperature = 0.05", "")
+    found = study(tmp_path, text, sizes=[2, 4, 8], replicas=3)
+    with found.sweep.run(2, **{"ensemble.count": 8}) as run:
+        start = run.frames[0].w[:, 0]
+    apart = (1 - 0.9**2) * (start[:4].mean() - start.mean())
+    coupling = found.errors["coupling"].sel({"ensemble.count": 4}, drop=True).sel(seed=2)
+    np.testing.assert_allclose(coupling[-1], apart**2 / (1 - 4 / 8), rtol=1e-12)
+
+
 @pytest.fixture(scope="module")
 def on_data(tmp_path_factory, here) -> Chaos:
     """Mean-field Langevin on three samples, up to time 0.5."""
