@@ -38,6 +38,14 @@ def test_relative_entropy_of_normals(rng):
         diagnostics.relative_entropy(x[:3], y)
 
 
+def test_relative_entropy_is_its_sum(rng):
+    """Between 5 and 4 points, with all distances written down: N - 1 others, but M in π."""
+    x, y = rng.standard_normal((5, 2)), rng.standard_normal((4, 2))
+    own, theirs = (np.sort(cdist(x, z), axis=1) for z in (x, y))
+    expected = 2 * np.log(theirs[:, 1] / own[:, 2]).mean() + np.log(4 / (5 - 1))
+    assert diagnostics.relative_entropy(x, y, neighbour=2) == pytest.approx(expected)
+
+
 def test_fisher_information(rng):
     x = 2.0 * rng.standard_normal((N, 1))
     expected = 4.0 / (4.0 + 0.25) ** 2

@@ -165,6 +165,13 @@ def test_nested_errors_have_an_exact_variance(on_data):
         assert abs(row.mean() - expected) < 4 * row.std(ddof=1) / np.sqrt(len(row))
 
 
+def test_the_variance_is_unbiased(on_data):
+    with xarray.open_dataset(on_data.sweep.path / "chaos.nc", group="measured") as measured:
+        outputs = measured["output"].isel(component=0).var("seed", ddof=1).mean("point")
+    found = on_data.errors["variance"].mean("seed")
+    np.testing.assert_allclose(found, outputs.transpose(*found.dims), rtol=1e-12)
+
+
 def falls_like_one_over_n(found: Chaos) -> None:
     for quantity in ("function", "coupling", "variance"):
         slope = found.slope(quantity)

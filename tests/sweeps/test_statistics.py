@@ -83,6 +83,13 @@ def test_richardson_of_two_sizes_is_his():
     np.testing.assert_allclose(constant.value, ((samples[0] - limits) * 10).mean())
 
 
+def test_richardson_of_several_sizes_is_the_weighted_fit(rng):
+    samples = rng.standard_normal((4, 5))
+    constant, limit = np.polyfit(1 / SIZES, samples.mean(axis=1), 1, w=np.sqrt(SIZES))
+    found = extrapolate(1 / SIZES, samples, SIZES)
+    assert [each.value for each in found] == pytest.approx([limit, constant])
+
+
 @pytest.mark.parametrize("weights", [None, SIZES])
 def test_richardson_finds_limits_and_constants(rng, weights):
     """Within its intervals, in 95 of 100."""

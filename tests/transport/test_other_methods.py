@@ -36,6 +36,9 @@ def test_sliced_is_the_mean_over_directions(seed, count, other, weighted, order)
     if powers.mean() > 0:
         spread = powers.std(ddof=1) / np.sqrt(7) / powers.mean() / order
         assert found.standard_error == pytest.approx(found.value * spread, rel=1e-12)
+        # E(root of the mean) - root of E is half the root's second derivative times the variance.
+        curvature = (1 - order) / found.value
+        assert found.bias == pytest.approx(0.5 * curvature * found.standard_error**2, rel=1e-9)
 
 
 def test_the_standard_error_of_sliced_is_honest(rng):
