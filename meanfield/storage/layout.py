@@ -223,10 +223,13 @@ def dims_of(data: h5py.Dataset) -> tuple[str, ...]:
     return tuple(scales[0].name.rsplit("/", 1)[-1] for scales in data.dims)
 
 
-def series_of(file: h5py.File) -> list[str]:
-    """Names of the observed series."""
-    group = file["observables"]
-    return [name for name in group if not group[name].is_scale and not name.startswith("step")]
+def series_of(file: h5py.File, group: str = "observables") -> list[str]:
+    """Names of the series of a group: what is no axis, and does not count the steps of one."""
+    return [
+        name
+        for name, data in file[group].items()
+        if not data.is_scale and not name.startswith("step")
+    ]
 
 
 def read_plan(file: h5py.File) -> Plan | None:
