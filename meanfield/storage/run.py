@@ -15,14 +15,14 @@ import h5py
 import numpy as np
 
 from meanfield.arrays import Array
-from meanfield.ensemble import Ensemble, Layout
+from meanfield.ensemble import Ensemble
 from meanfield.errors import FileProblem, UnknownName
 from meanfield.storage import durable
 from meanfield.storage.checksums import reading, verify
 from meanfield.storage.journal import check_writable
 from meanfield.storage.layout import SCHEMA_VERSION, dims_of, read_plan, series_of
 from meanfield.storage.parts import PART, open_parts
-from meanfield.storage.plan import Plan
+from meanfield.storage.plan import Plan, layout_of
 
 if TYPE_CHECKING:
     import xarray
@@ -121,9 +121,7 @@ class Run:
                 )
             verify(file)
             self._part = str(file.attrs.get(PART, ""))
-            layout = json.loads(file.attrs["layout"])
-            blocks = {name: tuple(shape) for name, shape in layout["blocks"].items()}
-            self.layout = Layout(blocks, tuple(layout["frozen"]))
+            self.layout = layout_of(json.loads(file.attrs["layout"]))
             self.seeds: list[int] = [int(seed) for seed in file["provenance"].attrs["seeds"]]
 
     @property
