@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import io
 import json
@@ -94,8 +95,8 @@ class Run:
     ----------
     file : h5py.File
         Open for reading, on disk or in memory.
-    replica : int
-        Which seed ``frames`` and ``final`` show, by its place in ``seeds``.
+    path : Path, optional
+        What the file will be called, of one in memory.
 
     Attributes
     ----------
@@ -106,9 +107,9 @@ class Run:
     seeds : list of int
     """
 
-    def __init__(self, file: h5py.File, replica: int = 0, path: Path | None = None) -> None:
+    def __init__(self, file: h5py.File, path: Path | None = None) -> None:
         on_disk = None if file.driver == "core" else Path(file.filename)
-        self._file, self._replica, self._path = file, replica, path or on_disk
+        self._file, self._replica, self._path = file, 0, path or on_disk
         self._place = None if self._path is None else self._path.absolute()
         with reading(file.filename):
             if file.attrs.get("format") != "meanfield run":
@@ -220,7 +221,10 @@ class Run:
         """The same run, with ``frames`` and ``final`` of another seed."""
         if seed not in self.seeds:
             raise UnknownName("seed", str(seed), map(str, self.seeds))
-        return Run(self.file, self.seeds.index(seed), self._path)
+        self._require_current()
+        found = copy.copy(self)  # of the same file, which was verified when it was opened
+        found._replica = self.seeds.index(seed)
+        return found
 
     @_told
     def __getitem__(self, name: str) -> xarray.DataArray:
