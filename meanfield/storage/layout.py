@@ -44,6 +44,7 @@ from meanfield.storage.segment import (
 SCHEMA_VERSION = 1
 BOUNDS = ("v110", "v110")  # of the HDF5 format: the first with checksums of all its structure
 MAIN_AXIS = "time"
+ENDS = ("finished", "diverged")  # statuses of a run with nothing left to do
 CHUNK = 2**16  # bytes
 _names = itertools.count()
 GROUPS = ("frames", "observables", "state", "provenance", "diagnostics")
