@@ -24,6 +24,7 @@ from meanfield.storage.journal import check_writable
 from meanfield.storage.layout import SCHEMA_VERSION, dims_of, read_plan, series_of
 from meanfield.storage.parts import PART, open_parts
 from meanfield.storage.plan import Plan, layout_of
+from meanfield.storage.segment import read_ensemble
 
 if TYPE_CHECKING:
     import xarray
@@ -74,9 +75,7 @@ class Frames(Sequence[Ensemble]):
     def __getitem__(self, index: int | slice) -> Ensemble | list[Ensemble]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        i = range(len(self))[index]
-        run = self._run
-        return run._ensemble("frames", float(self.times[i]), int(self.steps[i]), i)
+        return self._run._ensemble("frames", range(len(self))[index])
 
     def __iter__(self) -> Iterator[Ensemble]:
         return (self[i] for i in range(len(self)))
@@ -188,10 +187,10 @@ class Run:
     @_told
     def final(self) -> Ensemble:
         """Where the run ended; raises `FileProblem` for a seed that was never run."""
-        if "time" not in self.file["state"] or not np.isfinite(self._read("state/time")):
+        state = self.file["state"]
+        if "time" not in state or not np.isfinite(state["time"][self._here]):
             raise FileProblem(f"seed {self.seed} was never run: {self.stop_reason}")
-        time, step = float(self._read("state/time")), int(self._read("state/step"))
-        return self._ensemble("state", time, step)
+        return self._ensemble("state")
 
     @property
     @_told
@@ -326,21 +325,14 @@ class Run:
         """What the run was to write; None in a file of an earlier version."""
         return read_plan(self.file)
 
-    def _ensemble(self, group: str, time: float, step: int, *index: int) -> Ensemble:
-        kinetic = "velocity" in self.file[group]
-        return Ensemble(
-            self._read(f"{group}/position", *index),
-            self._read(f"{group}/mass", *index),
-            self.layout,
-            time,
-            step,
-            self._read(f"{group}/velocity", *index) if kinetic else None,
-        )
-
     @_told
-    def _read(self, name: str, *index: int) -> Array:
-        data = self.file[name]
-        return data[(self._replica, *index)] if len(self.seeds) > 1 else data[index or ()]
+    def _ensemble(self, group: str, *row: int) -> Ensemble:
+        return read_ensemble(self.file[group], self.layout, (*self._here, *row))
+
+    @property
+    def _here(self) -> tuple[int, ...]:
+        """The place of the seed, where a dataset has several."""
+        return (self._replica,) if len(self.seeds) > 1 else ()
 
 
 def summarise(values: Array) -> str:
