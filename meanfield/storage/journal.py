@@ -318,10 +318,7 @@ def check_writable(path: Path, replace: bool) -> None:
     `replace` allows another run there, and nothing else.
     """
     try:
-        if not path.parent.is_dir():
-            raise FileProblem(f"{path}: the folder {path.parent} does not exist")
-        if path.is_dir():
-            raise FileProblem(f"{path} is a folder: give the name of a file")
+        durable.check_place(path)
         if path.exists():
             if not replace:
                 raise FileProblem(f"{path} exists already: choose another name, or --force")

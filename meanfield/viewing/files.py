@@ -28,14 +28,13 @@ def check_picture(path: str | os.PathLike[str]) -> Path:
     FileProblem
         If its ending is none of .png, .pdf, .svg, or its folder does not exist.
     """
+    from meanfield.storage import durable
+
     target = Path(path)
     if target.suffix.lower() not in _OPTIONS:
         ending = f"the ending {target.suffix!r}" if target.suffix else "a name without ending"
         raise FileProblem(f"{target}: no figure has {ending}; expected .png, .pdf or .svg")
-    if not target.parent.is_dir():
-        raise FileProblem(f"{target}: the folder {target.parent} does not exist")
-    if target.is_dir():
-        raise FileProblem(f"{target} is a folder: give the name of a file")
+    durable.check_place(target)
     return target
 
 
