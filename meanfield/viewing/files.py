@@ -40,12 +40,12 @@ def check_picture(path: str | os.PathLike[str]) -> Path:
 
 def save(figure: Figure, target: Path) -> None:
     """Write a figure. An older one is replaced, and only when the new one is complete."""
+    from meanfield.storage import durable
+
     ending = target.suffix.lower()
-    partial = target.with_name(target.name + ".part")
     try:
-        figure.savefig(partial, format=ending[1:], **_OPTIONS[ending])
-        os.replace(partial, target)
+        with durable.publishing(target, alone=False) as part:
+            figure.savefig(part, format=ending[1:], **_OPTIONS[ending])
+            durable.sync_file(part)
     except OSError as error:
         raise cannot_write(target, error) from None
-    finally:
-        partial.unlink(missing_ok=True)
