@@ -7,7 +7,7 @@ on reduced sizes, where kernels are plain Python, but for rooms that hold no cod
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from meanfield import cli
 from meanfield.config.python import PREFIX
 from meanfield.kernels.compile import DISABLED
 from meanfield.registry import Registry
@@ -47,6 +48,22 @@ settings.load_profile("meanfield")
 def rng() -> np.random.Generator:
     """A generator that starts anew in every test."""
     return np.random.default_rng(20240607)
+
+
+@pytest.fixture
+def call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Call the command line in this process; returns exit code, standard output and error."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["meanfield", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return call
 
 
 @contextmanager

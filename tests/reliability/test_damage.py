@@ -13,50 +13,22 @@ import numpy as np
 import pytest
 
 import meanfield as mf
-from meanfield import cli
 from meanfield.cli.report import describe
 from meanfield.errors import FileProblem
 from meanfield.storage import exists, layout, parts, segment
 from tests.conftest import size
 from tests.reliability.dying import disk
-from tests.reliability.runs import FULL, contents, expected, run
+from tests.reliability.runs import EXPERIMENT, FULL, contents, expected, run
 
-EXPERIMENT = """
-[network]
-activation = "tanh"
-[data]
-kind = "arrays"
-x = [[0.0], [1.0]]
-y = [0.1, 0.5]
-[ensemble]
-count = 4
-[scheme]
-step = 0.1
-[run]
-until = 1.0
-checkpoint = { steps = 4 }
-"""
-FROM = EXPERIMENT.replace("count = 4", 'kind = "run"\npath = "run.h5"')
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Call the command line; returns exit code and what it said to standard error."""
-
-    def run(*arguments: str) -> tuple[int, str]:
-        monkeypatch.setattr("sys.argv", ["meanfield", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return int(ended.value.code or 0), capsys.readouterr().err
-
-    return run
+RARELY = EXPERIMENT.replace("steps = 2", "steps = 4")  # sealed
+FROM = RARELY.replace("count = 4", 'kind = "run"\npath = "run.h5"')
 
 
 @pytest.fixture
 def finished(tmp_path, monkeypatch, call):
     """A finished run, and the experiments that are tried on it."""
     monkeypatch.chdir(tmp_path)
-    Path("small.toml").write_text(EXPERIMENT)
+    Path("small.toml").write_text(RARELY)
     Path("from.toml").write_text(FROM)
     assert call("run", "small.toml", "-o", "run.h5", "-q")[0] == 0
     return Path("run.h5")

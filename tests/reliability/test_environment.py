@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 import meanfield as mf
-from meanfield import cli
 from meanfield.errors import NotWritten
 from meanfield.storage import durable
 from tests.reliability.dying import disk
 from tests.reliability.runs import (
+    EXPERIMENT,
     calls,
     check_the_end,
     check_what_is_left,
@@ -76,33 +76,9 @@ def test_a_full_disk_keeps_what_it_had(tmp_path):
         before = path.read_bytes()
 
 
-EXPERIMENT = """
-[network]
-activation = "tanh"
-[data]
-kind = "arrays"
-x = [[0.0], [1.0]]
-y = [0.1, 0.5]
-[ensemble]
-count = 4
-[scheme]
-step = 0.1
-[run]
-until = 1.0
-checkpoint = { steps = 2 }
-"""
-
-
-def test_the_command_line_says_it_in_a_sentence(tmp_path, monkeypatch, capsys):
+def test_the_command_line_says_it_in_a_sentence(tmp_path, monkeypatch, call):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "small.toml").write_text(EXPERIMENT)
-
-    def call(*arguments):
-        monkeypatch.setattr("sys.argv", ["meanfield", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return ended.value.code or 0, capsys.readouterr().err
-
     with disk(fails=Failing(30, False)):
         code, said = call("run", "small.toml", "-q")
     assert code == 74
@@ -206,9 +182,7 @@ FULL = "/dev/full"  # every write to it fails as on a full disk
 
 
 @pytest.mark.skipif(not os.path.exists(FULL), reason="needs a device that is always full")
-def test_what_else_a_full_disk_refuses(monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["meanfield", "schema", "-o", FULL])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert ended.value.code == 74
-    assert "/dev/full cannot be written: No space left on device" in capsys.readouterr().err
+def test_what_else_a_full_disk_refuses(call):
+    code, said = call("schema", "-o", FULL)
+    assert code == 74
+    assert "/dev/full cannot be written: No space left on device" in said

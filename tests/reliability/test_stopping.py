@@ -12,28 +12,15 @@ from types import SimpleNamespace
 import pytest
 
 import meanfield as mf
-from meanfield import cli, stopping
+from meanfield import stopping
 from meanfield.storage import journal
-from tests.reliability.runs import contents
+from tests.reliability.runs import EXPERIMENT, contents
 
-EXPERIMENT = """
-[network]
-activation = "tanh"
-[data]
-kind = "arrays"
-x = [[0.0], [1.0]]
-y = [0.1, 0.5]
+NOISY = f"""{EXPERIMENT}
+seeds = 2
+observe = ["energy", {{ kind = "w2", to = "previous" }}]
 [energy]
 temperature = 0.1
-[ensemble]
-count = 4
-[scheme]
-step = 0.1
-[run]
-until = 1.0
-seeds = 2
-observe = ["energy", { kind = "w2", to = "previous" }]
-checkpoint = { steps = 2 }
 """
 
 KILLED = """
@@ -53,20 +40,7 @@ cli.main()
 @pytest.fixture(autouse=True)
 def small(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "small.toml").write_text(EXPERIMENT)
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Call the command line; returns exit code and what it said to standard error."""
-
-    def run(*arguments: str) -> tuple[int, str]:
-        monkeypatch.setattr("sys.argv", ["meanfield", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return int(ended.value.code or 0), capsys.readouterr().err
-
-    return run
+    (tmp_path / "small.toml").write_text(NOISY)
 
 
 @pytest.fixture
@@ -156,7 +130,7 @@ def test_an_extension_that_is_stopped_says_so(call, monkeypatch):
 
 
 def test_the_time_is_that_of_all_variants(call, monkeypatch):
-    Path("small.toml").write_text(EXPERIMENT + "[variants.one]\n[variants.two]\n[variants.three]\n")
+    Path("small.toml").write_text(NOISY + "[variants.one]\n[variants.two]\n[variants.three]\n")
     ticks, left = iter(range(0, 100, 4)), []
     clock = SimpleNamespace(monotonic=lambda: float(next(ticks)))
     monkeypatch.setattr("meanfield.cli.running.time", clock)
