@@ -6,6 +6,7 @@ on reduced sizes, where kernels are plain Python, but for rooms that hold no cod
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -64,6 +65,14 @@ def call(
         return int(ended.value.code or 0), said.out, said.err
 
     return call
+
+
+@pytest.fixture(scope="session", autouse=True)
+def does_not_wait() -> Iterator[None]:
+    """No test waits for the disk: what is on it when the power is cut, none can see."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
 
 
 @contextmanager
