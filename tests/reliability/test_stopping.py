@@ -13,6 +13,7 @@ import pytest
 
 import meanfield as mf
 from meanfield import stopping
+from meanfield.config import Experiment
 from meanfield.storage import journal
 from tests.reliability.runs import EXPERIMENT, contents
 
@@ -26,6 +27,7 @@ temperature = 0.1
 KILLED = """
 import os, signal
 from meanfield import cli
+from meanfield.config import Experiment
 from meanfield.storage import journal
 real = journal.seal
 def seal(folder, number, segment):
@@ -43,11 +45,12 @@ def small(tmp_path, monkeypatch):
     (tmp_path / "small.toml").write_text(NOISY)
 
 
-@pytest.fixture
-def whole(call):
-    assert call("run", "small.toml", "-o", "whole.h5", "-q")[0] == 0
-    with mf.open("whole.h5") as run:
-        yield contents(run)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """What the run finds that nothing stops."""
+    file = tmp_path_factory.mktemp("whole") / "small.toml"
+    file.write_text(NOISY)
+    return contents(Experiment.load(file).run())
 
 
 def check_the_rest(call, whole):
