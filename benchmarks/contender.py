@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from benchmarks.work import Work
+from meanfield.memory import machine
 
 Run = Callable[[], tuple[Any, ...]]
 
@@ -81,11 +81,7 @@ def prepare(contender: Contender, work: Work) -> Run | None:
     if method is None:
         return None
     needed = contender.matrices * work.pairs * int(work.dtype[-2:]) // 8
-    if needed > _memory() / 2:
+    if needed > machine() / 2:
         raise Absent(f"would need {needed / 1e9:.0f} GB")
     run: Run | None = method(work)
     return run
-
-
-def _memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

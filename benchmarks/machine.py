@@ -8,7 +8,8 @@ import time
 from importlib import metadata
 from typing import Any
 
-from meanfield.storage.provenance import memory, processor
+from meanfield.memory import installed
+from meanfield.storage.provenance import processor
 
 PACKAGES = (
     *("meanfield", "numpy", "scipy", "numba", "llvmlite"),
@@ -24,7 +25,7 @@ def describe(command: str) -> dict[str, Any]:
         "machine": {
             "processor": processor(),
             "cores": os.cpu_count(),
-            "memory_gb": round(memory() / 1e9),
+            "memory_gb": round(installed() / 1e9),
             "system": platform.platform(),
         },
         "versions": {"python": platform.python_version(), **_versions()},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 
 from meanfield.errors import require
@@ -10,13 +9,17 @@ from meanfield.errors import require
 UNKNOWN = 2**36  # bytes that a machine has which does not say
 
 
-@functools.cache
-def machine() -> int:
-    """Bytes of memory that this machine has."""
+def installed() -> int:
+    """Bytes of memory of this machine; 0 where it does not tell."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
-        return UNKNOWN
+        return 0
+
+
+def machine() -> int:
+    """Bytes of memory to reckon with."""
+    return installed() or UNKNOWN
 
 
 def require_room(key: str, value: object, numbers: float) -> None:

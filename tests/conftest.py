@@ -6,8 +6,9 @@ on reduced sizes, where kernels are plain Python, but for rooms that hold no cod
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from meanfield import cli
 from meanfield.config.python import PREFIX
 from meanfield.kernels.compile import DISABLED
 from meanfield.registry import Registry
@@ -47,6 +49,30 @@ settings.load_profile("meanfield")
 def rng() -> np.random.Generator:
     """A generator that starts anew in every test."""
     return np.random.default_rng(20240607)
+
+
+@pytest.fixture
+def call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Call the command line in this process; returns exit code, standard output and error."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["meanfield", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return call
+
+
+@pytest.fixture(scope="session", autouse=True)
+def does_not_wait() -> Iterator[None]:
+    """No test waits for the disk: what is on it when the power is cut, none can see."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 import meanfield as mf
-from meanfield import cli
 from meanfield.kernels import compile as compiling
 
 EXPERIMENT = """
@@ -38,20 +37,6 @@ def experiment(tmp_path, monkeypatch):
     file = tmp_path / "small.toml"
     file.write_text(EXPERIMENT)
     return file
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Call the command line; returns exit code, standard output and error."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["meanfield", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return run
 
 
 def test_run_show_plot(experiment, call):

@@ -54,6 +54,14 @@ class Stream(io.FileIO):
             raise self._error
 
 
+def check_place(path: Path) -> None:
+    """Raise `FileProblem` unless a path is in a folder, and is none itself."""
+    if not path.parent.is_dir():
+        raise FileProblem(f"{path}: the folder {path.parent} does not exist")
+    if path.is_dir():
+        raise FileProblem(f"{path} is a folder: give the name of a file")
+
+
 def aside(path: Path) -> Path:
     """The name under which a file is written before it gets its own."""
     return path.with_name(path.name + ".part")

@@ -102,10 +102,7 @@ def _rows(run: Run, times: Sequence[float] | None) -> Rows:
 
 
 def _check_target(path: Path, run: Run, force: bool) -> None:
-    if not path.parent.is_dir():
-        raise FileProblem(f"{path}: the folder {path.parent} does not exist")
-    if path.is_dir():
-        raise FileProblem(f"{path} is a folder: give the name of a file")
+    durable.check_place(path)
     if run.path is not None and path.resolve() == run.path.resolve():
         raise FileProblem(f"{path} is the run itself: choose another name")
     if path.exists() and not force:

@@ -12,8 +12,9 @@ import numpy as np
 from meanfield.errors import FileProblem
 from meanfield.storage.checksums import reading, verify
 from meanfield.storage.durable import writing
-from meanfield.storage.layout import MAIN_AXIS, read_memory, read_plan
+from meanfield.storage.layout import dims_of, read_memory, read_plan, series_of
 from meanfield.storage.parts import write_plan
+from meanfield.storage.pieces import pieces
 from meanfield.storage.plan import Plan
 from meanfield.storage.segment import Piece, Segment, State, read_ensemble, seal
 
@@ -90,18 +91,12 @@ def _longer(before: list[int], now: list[int]) -> list[int]:
 def _pieces(file: h5py.File, plan: Plan) -> Iterator[Piece]:
     many = len(plan.seeds) > 1
     for group in ("frames", "observables"):
-        for name, data in file[group].items():
-            if data.is_scale or name.startswith("step"):
-                continue
-            dims = tuple(scale[0].name.rsplit("/", 1)[-1] for scale in data.dims)[many:]
-            assert dims[0].startswith(MAIN_AXIS)
-            for replica in range(len(plan.seeds)):
-                place = (replica,) if many else ()
-                row = max(1, int(np.prod(data.shape[1 + many :])) * data.dtype.itemsize)
-                few = max(1, ENOUGH // row)
-                for first in range(0, data.shape[many], few):
-                    rows = data[(*place, slice(first, first + few))]
-                    yield Piece(group, name, dims, replica, first, rows)
+        for name in series_of(file, group):
+            data = file[group][name]
+            dims = dims_of(data)[many:]
+            for place, rows in pieces(data):
+                (replica,) = place[:-1] or (0,)
+                yield Piece(group, name, dims, replica, place[-1].start, rows)
 
 
 def _states(file: h5py.File, plan: Plan) -> dict[int, State]:

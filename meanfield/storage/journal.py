@@ -24,7 +24,7 @@ from meanfield.ensemble import Ensemble
 from meanfield.errors import FileProblem, require_count, require_positive
 from meanfield.storage import durable
 from meanfield.storage.extension import extend
-from meanfield.storage.layout import BOUNDS, in_memory, write_run
+from meanfield.storage.layout import BOUNDS, ENDS, in_memory, write_run
 from meanfield.storage.lock import Lock
 from meanfield.storage.parts import (
     LOCK,
@@ -54,7 +54,6 @@ from meanfield.storage.segment import (
 
 LARGEST = 2**26  # bytes that are kept in memory before they are sealed
 BESIDES = 500  # bytes that a row in memory takes besides its numbers
-ENDS = ("finished", "diverged")
 
 
 @dataclass(frozen=True)
@@ -319,10 +318,7 @@ def check_writable(path: Path, replace: bool) -> None:
     `replace` allows another run there, and nothing else.
     """
     try:
-        if not path.parent.is_dir():
-            raise FileProblem(f"{path}: the folder {path.parent} does not exist")
-        if path.is_dir():
-            raise FileProblem(f"{path} is a folder: give the name of a file")
+        durable.check_place(path)
         if path.exists():
             if not replace:
                 raise FileProblem(f"{path} exists already: choose another name, or --force")

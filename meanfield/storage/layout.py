@@ -29,7 +29,7 @@ import numpy as np
 
 from meanfield.storage.checksums import sign
 from meanfield.storage.names import describe
-from meanfield.storage.plan import Plan
+from meanfield.storage.plan import Plan, table_of
 from meanfield.storage.segment import (
     STATE_DIMS,
     Memory,
@@ -44,6 +44,7 @@ from meanfield.storage.segment import (
 SCHEMA_VERSION = 1
 BOUNDS = ("v110", "v110")  # of the HDF5 format: the first with checksums of all its structure
 MAIN_AXIS = "time"
+ENDS = ("finished", "diverged")  # statuses of a run with nothing left to do
 CHUNK = 2**16  # bytes
 _names = itertools.count()
 GROUPS = ("frames", "observables", "state", "provenance", "diagnostics")
@@ -79,13 +80,13 @@ def write_run(
         creator="meanfield",
         title=plan.title,
         run_id=plan.run_id,
-        layout=json.dumps({"blocks": dict(plan.layout.blocks), "frozen": plan.layout.frozen}),
+        layout=json.dumps(table_of(plan.layout)),
     )
     file["provenance"].attrs.update(plan.provenance)
     # Not an attribute: these end at 64 KiB, and an experiment may hold arrays.
     file["provenance"].create_dataset("experiment", data=plan.experiment)
     short = dataclasses.replace(plan, provenance={}, run_id="")
-    file["provenance"].create_dataset("plan", data=short.to_json())
+    file["provenance"].create_dataset("plan", data=json.dumps(short.table(), indent=1))
     memory = {str(replica): pack(state.memory) for replica, state in states.items()}
     file["provenance"].create_dataset("memory", data=json.dumps(memory))
     for group, values in notes.items():
@@ -223,16 +224,19 @@ def dims_of(data: h5py.Dataset) -> tuple[str, ...]:
     return tuple(scales[0].name.rsplit("/", 1)[-1] for scales in data.dims)
 
 
-def series_of(file: h5py.File) -> list[str]:
-    """Names of the observed series."""
-    group = file["observables"]
-    return [name for name in group if not group[name].is_scale and not name.startswith("step")]
+def series_of(file: h5py.File, group: str = "observables") -> list[str]:
+    """Names of the series of a group: what is no axis, and does not count the steps of one."""
+    return [
+        name
+        for name, data in file[group].items()
+        if not data.is_scale and not name.startswith("step")
+    ]
 
 
 def read_plan(file: h5py.File) -> Plan | None:
     """What the run was to write; None in a file of an earlier version."""
     stored = file["provenance"].get("plan")
-    return None if stored is None else Plan.from_json(stored.asstr()[()])
+    return None if stored is None else Plan.of_table(json.loads(stored.asstr()[()]))
 
 
 def read_memory(file: h5py.File) -> dict[int, Memory]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import h5py
 
 from meanfield.errors import FileProblem
+from meanfield.storage.layout import ENDS
 from meanfield.storage.parts import is_unfinished, open_parts, parts_of
 from meanfield.storage.plan import Plan
 from meanfield.storage.run import Run
@@ -55,7 +56,7 @@ def completed(path: str | os.PathLike[str], until: float) -> tuple[Run, Plan] | 
         return None
     known = open_run(target)
     plan = known.plan
-    if known.status in ("finished", "diverged") and plan is not None and plan.grid.until == until:
+    if known.status in ENDS and plan is not None and plan.grid.until == until:
         return known, plan
     known.close()
     return None

@@ -36,8 +36,8 @@ def parts_of(path: Path) -> Path:
 
 def write_plan(folder: Path, plan: Plan) -> None:
     """Make a folder one of a run: without a plan it is nothing."""
-    found = json.loads(plan.to_json())
-    signed = {"sha256": _sign(found), "plan": found}
+    table = plan.table()
+    signed = {"sha256": _sign(table), "plan": table}
     durable.write(folder / PLAN, json.dumps(signed, indent=1).encode())
 
 
@@ -54,7 +54,7 @@ def last_plan(folder: Path) -> Plan | None:
         found = json.loads(path.read_text(encoding="utf-8"))
         if _sign(found["plan"]) != found["sha256"]:
             raise ValueError("its checksum is another")
-        return Plan.from_json(json.dumps(found["plan"]))
+        return Plan.of_table(found["plan"])
     except (FileNotFoundError, NotADirectoryError):
         return None
     except FileProblem as error:
@@ -63,8 +63,8 @@ def last_plan(folder: Path) -> Plan | None:
         raise FileProblem(f"{path} is damaged: {error}") from None
 
 
-def _sign(found: Any) -> str:
-    return digest(json.dumps(found).encode())
+def _sign(table: Any) -> str:
+    return digest(json.dumps(table).encode())
 
 
 def sealed(folder: Path) -> list[SealedSegment]:

@@ -14,7 +14,7 @@ from meanfield.storage.layout import GROUPS, dims_of
 
 ENOUGH = 2**24  # bytes of a piece
 
-Place = tuple[int | slice, ...]
+Place = tuple[Any, ...]  # a number of a replica, if there are several, and a slice
 
 
 def pieces(data: h5py.Dataset, rows: Sequence[int] | None = None) -> Iterator[tuple[Place, Array]]:

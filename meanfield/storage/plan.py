@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import tomllib
 import uuid
 from collections.abc import Collection, Mapping, Sequence
@@ -62,25 +61,23 @@ class Plan:
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     keep: Keep = field(default_factory=Keep)
 
-    def to_json(self) -> str:
-        """Everything, so that `from_json` gives an equal plan: numbers keep all their digits."""
-        return json.dumps(dataclasses.asdict(self), indent=1)
+    def table(self) -> dict[str, Any]:
+        """Everything, as JSON holds it: numbers keep all their digits there."""
+        changed = {"layout": table_of(self.layout), "seeds": list(self.seeds)}
+        return {**dataclasses.asdict(self), **changed}
 
     @classmethod
-    def from_json(cls, text: str) -> Plan:
-        """A plan that `to_json` has written."""
-        found = json.loads(text)
-        unknown = sorted(set(found) - {item.name for item in dataclasses.fields(cls)})
+    def of_table(cls, table: Mapping[str, Any]) -> Plan:
+        """The plan that a table was made of."""
+        unknown = sorted(set(table) - {item.name for item in dataclasses.fields(cls)})
         if unknown:
             raise FileProblem(f"a newer meanfield has planned {', '.join(unknown)}: upgrade it")
-        layout = found.pop("layout")
-        blocks = {name: tuple(shape) for name, shape in layout["blocks"].items()}
-        return cls(
-            grid=Grid(**found.pop("grid")),
-            layout=Layout(blocks, tuple(layout["frozen"])),
-            keep=Keep(**found.pop("keep", {})),
-            **found,
-        )
+        made = {
+            "grid": Grid(**table["grid"]),
+            "layout": layout_of(table["layout"]),
+            "keep": Keep(**table.get("keep", {})),
+        }
+        return cls(**{**table, **made})
 
     def require_same(
         self, other: Plan, output: Path, until: bool = False, unfinished: bool = False
@@ -105,10 +102,22 @@ class Plan:
     def _compared(self) -> dict[str, Any]:
         # Which steps frames and series have follows from the schedules in the identity.
         derived = ("provenance", "experiment", "run_id", "frames", "axes")
-        found = {k: v for k, v in json.loads(self.to_json()).items() if k not in derived}
+        found = {k: v for k, v in self.table().items() if k not in derived}
         if self.experiment:  # it says the same; and a list that was read again is no tuple
             found["identity"] = {k: v for k, v in self.identity.items() if k not in SAID}
         return found
+
+
+def table_of(layout: Layout) -> dict[str, Any]:
+    """A layout as JSON holds it."""
+    blocks = {name: list(shape) for name, shape in layout.blocks.items()}
+    return {"blocks": blocks, "frozen": list(layout.frozen)}
+
+
+def layout_of(table: Mapping[str, Any]) -> Layout:
+    """The layout that a table was made of."""
+    blocks = {name: tuple(shape) for name, shape in table["blocks"].items()}
+    return Layout(blocks, tuple(table["frozen"]))
 
 
 def require_same(

@@ -24,6 +24,7 @@ import h5py
 
 from meanfield.kernels import blas
 from meanfield.kernels import compile as compiling
+from meanfield.memory import installed
 
 CONVENTIONS = (
     "Risk R = E l(f, y), squared loss l = |f - y|^2 / 2. "
@@ -78,7 +79,7 @@ def provenance(seeds: list[int]) -> dict[str, Any]:
         "platform": platform.platform(),
         "processor": processor(),
         "processors": os.cpu_count() or 0,
-        "memory_bytes": memory(),
+        "memory_bytes": installed(),
         "threads": compiling.threads(),
         "jit": not compiling.DISABLED,
         "blas": blas.describe(),
@@ -129,14 +130,6 @@ def processor() -> str:
     widest = "AVX-512" if "avx512f" in named.get("flags", "") else ""
     family = f"family {named.get('cpu family', '?')}"
     return ", ".join(filter(None, (named.get("model name", platform.processor()), family, widest)))
-
-
-def memory() -> int:
-    """Bytes of the machine; 0 where it does not tell."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):
-        return 0
 
 
 def sha256(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import io
 import json
@@ -15,14 +16,15 @@ import h5py
 import numpy as np
 
 from meanfield.arrays import Array
-from meanfield.ensemble import Ensemble, Layout
+from meanfield.ensemble import Ensemble
 from meanfield.errors import FileProblem, UnknownName
 from meanfield.storage import durable
 from meanfield.storage.checksums import reading, verify
 from meanfield.storage.journal import check_writable
 from meanfield.storage.layout import SCHEMA_VERSION, dims_of, read_plan, series_of
 from meanfield.storage.parts import PART, open_parts
-from meanfield.storage.plan import Plan
+from meanfield.storage.plan import Plan, layout_of
+from meanfield.storage.segment import read_ensemble
 
 if TYPE_CHECKING:
     import xarray
@@ -73,9 +75,7 @@ class Frames(Sequence[Ensemble]):
     def __getitem__(self, index: int | slice) -> Ensemble | list[Ensemble]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        i = range(len(self))[index]
-        run = self._run
-        return run._ensemble("frames", float(self.times[i]), int(self.steps[i]), i)
+        return self._run._ensemble("frames", range(len(self))[index])
 
     def __iter__(self) -> Iterator[Ensemble]:
         return (self[i] for i in range(len(self)))
@@ -94,8 +94,8 @@ class Run:
     ----------
     file : h5py.File
         Open for reading, on disk or in memory.
-    replica : int
-        Which seed ``frames`` and ``final`` show, by its place in ``seeds``.
+    path : Path, optional
+        What the file will be called, of one in memory.
 
     Attributes
     ----------
@@ -106,9 +106,9 @@ class Run:
     seeds : list of int
     """
 
-    def __init__(self, file: h5py.File, replica: int = 0, path: Path | None = None) -> None:
+    def __init__(self, file: h5py.File, path: Path | None = None) -> None:
         on_disk = None if file.driver == "core" else Path(file.filename)
-        self._file, self._replica, self._path = file, replica, path or on_disk
+        self._file, self._replica, self._path = file, 0, path or on_disk
         self._place = None if self._path is None else self._path.absolute()
         with reading(file.filename):
             if file.attrs.get("format") != "meanfield run":
@@ -121,9 +121,7 @@ class Run:
                 )
             verify(file)
             self._part = str(file.attrs.get(PART, ""))
-            layout = json.loads(file.attrs["layout"])
-            blocks = {name: tuple(shape) for name, shape in layout["blocks"].items()}
-            self.layout = Layout(blocks, tuple(layout["frozen"]))
+            self.layout = layout_of(json.loads(file.attrs["layout"]))
             self.seeds: list[int] = [int(seed) for seed in file["provenance"].attrs["seeds"]]
 
     @property
@@ -189,10 +187,10 @@ class Run:
     @_told
     def final(self) -> Ensemble:
         """Where the run ended; raises `FileProblem` for a seed that was never run."""
-        if "time" not in self.file["state"] or not np.isfinite(self._read("state/time")):
+        state = self.file["state"]
+        if "time" not in state or not np.isfinite(state["time"][self._here]):
             raise FileProblem(f"seed {self.seed} was never run: {self.stop_reason}")
-        time, step = float(self._read("state/time")), int(self._read("state/step"))
-        return self._ensemble("state", time, step)
+        return self._ensemble("state")
 
     @property
     @_told
@@ -222,7 +220,10 @@ class Run:
         """The same run, with ``frames`` and ``final`` of another seed."""
         if seed not in self.seeds:
             raise UnknownName("seed", str(seed), map(str, self.seeds))
-        return Run(self.file, self.seeds.index(seed), self._path)
+        self._require_current()
+        found = copy.copy(self)  # of the same file, which was verified when it was opened
+        found._replica = self.seeds.index(seed)
+        return found
 
     @_told
     def __getitem__(self, name: str) -> xarray.DataArray:
@@ -324,21 +325,14 @@ class Run:
         """What the run was to write; None in a file of an earlier version."""
         return read_plan(self.file)
 
-    def _ensemble(self, group: str, time: float, step: int, *index: int) -> Ensemble:
-        kinetic = "velocity" in self.file[group]
-        return Ensemble(
-            self._read(f"{group}/position", *index),
-            self._read(f"{group}/mass", *index),
-            self.layout,
-            time,
-            step,
-            self._read(f"{group}/velocity", *index) if kinetic else None,
-        )
-
     @_told
-    def _read(self, name: str, *index: int) -> Array:
-        data = self.file[name]
-        return data[(self._replica, *index)] if len(self.seeds) > 1 else data[index or ()]
+    def _ensemble(self, group: str, *row: int) -> Ensemble:
+        return read_ensemble(self.file[group], self.layout, (*self._here, *row))
+
+    @property
+    def _here(self) -> tuple[int, ...]:
+        """The place of the seed, where a dataset has several."""
+        return (self._replica,) if len(self.seeds) > 1 else ()
 
 
 def summarise(values: Array) -> str:

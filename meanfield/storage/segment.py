@@ -236,11 +236,11 @@ def arrays(ensemble: Ensemble) -> dict[str, Array]:
 
 
 def read_ensemble(group: h5py.Group, layout: Layout, place: tuple[int, ...] = ()) -> Ensemble:
-    """The ensemble that a group holds; of several replicas, at a place."""
-    parts = {key: group[key][place] for key in FRAME_DIMS if key in group}
-    time, step = float(group["time"][place]), int(group["step"][place])
-    velocity = parts.get("velocity")
-    return Ensemble(parts["position"], parts["mass"], layout, time, step, velocity)
+    """The ensemble that a group holds; of several replicas or frames, the one at a place."""
+    found = {name: group[name][place] for name in FRAME_DIMS if name in group}
+    time, step = group["time"], group["step"]
+    when = place[len(place) - time.ndim :]  # frames are at the same times in all replicas
+    return Ensemble(**found, layout=layout, time=float(time[when]), step=int(step[when]))
 
 
 def pack(memory: Memory) -> dict[str, Any]:

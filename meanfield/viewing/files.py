@@ -28,25 +28,24 @@ def check_picture(path: str | os.PathLike[str]) -> Path:
     FileProblem
         If its ending is none of .png, .pdf, .svg, or its folder does not exist.
     """
+    from meanfield.storage import durable
+
     target = Path(path)
     if target.suffix.lower() not in _OPTIONS:
         ending = f"the ending {target.suffix!r}" if target.suffix else "a name without ending"
         raise FileProblem(f"{target}: no figure has {ending}; expected .png, .pdf or .svg")
-    if not target.parent.is_dir():
-        raise FileProblem(f"{target}: the folder {target.parent} does not exist")
-    if target.is_dir():
-        raise FileProblem(f"{target} is a folder: give the name of a file")
+    durable.check_place(target)
     return target
 
 
 def save(figure: Figure, target: Path) -> None:
     """Write a figure. An older one is replaced, and only when the new one is complete."""
+    from meanfield.storage import durable
+
     ending = target.suffix.lower()
-    partial = target.with_name(target.name + ".part")
     try:
-        figure.savefig(partial, format=ending[1:], **_OPTIONS[ending])
-        os.replace(partial, target)
+        with durable.publishing(target, alone=False) as part:
+            figure.savefig(part, format=ending[1:], **_OPTIONS[ending])
+            durable.sync_file(part)
     except OSError as error:
         raise cannot_write(target, error) from None
-    finally:
-        partial.unlink(missing_ok=True)

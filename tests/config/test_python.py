@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 import meanfield as mf
-from meanfield import cli
 from meanfield.activations import activations
 from meanfield.config import Experiment, Mistakes
 from meanfield.config.schema import schema_text
@@ -278,16 +277,12 @@ def test_in_a_process_of_its_own(file):
         assert 'kind = "my-flow"' in longer.experiment
 
 
-def test_an_error_in_the_middle_of_a_run(file, monkeypatch, capsys):
+def test_an_error_in_the_middle_of_a_run(file, monkeypatch, call):
     late = "    def velocity(self, ensemble, evaluation):\n"
     file.with_name("mine.py").write_text(MINE.replace(late, late + "        1 / 0\n"))
-    arguments = ["meanfield", "run", str(file), "-o", str(file.with_suffix(".h5"))]
-    monkeypatch.setattr("sys.argv", arguments)
     for debug, shown in (("", False), ("1", True)):
         monkeypatch.setenv("MEANFIELD_DEBUG", debug)
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr().err
-        assert ended.value.code == 2
+        code, _, said = call("run", file, "-o", file.with_suffix(".h5"))
+        assert code == 2
         assert "mine.py, line 59: ZeroDivisionError: division by zero" in said
         assert ("Traceback" in said) == shown

@@ -7,7 +7,6 @@ import tomllib
 
 import pytest
 
-from meanfield import cli
 from meanfield.config import ExperimentFile, find, shipped
 from meanfield.config.data import inputs
 from meanfield.config.files import merged
@@ -111,10 +110,8 @@ def test_it_says_what_keys_mean_and_their_defaults():
     assert kinds["kinetic"]["properties"]["friction"]["default"] == 1.0
 
 
-def test_the_command(tmp_path, monkeypatch, capsys):
-    for arguments in ([], ["-o", str(tmp_path / "meanfield.schema.json")]):
-        monkeypatch.setattr("sys.argv", ["meanfield", "schema", *arguments])
-        with pytest.raises(SystemExit):
-            cli.main()
-    assert json.loads(capsys.readouterr().out) == experiment_schema()
+def test_the_command(tmp_path, call):
+    code, out, _ = call("schema")
+    assert (code, json.loads(out)) == (0, experiment_schema())
+    assert call("schema", "-o", tmp_path / "meanfield.schema.json")[:2] == (0, "")
     assert (tmp_path / "meanfield.schema.json").read_text() == schema_text()

@@ -7,7 +7,6 @@ import tomllib
 
 import pytest
 
-from meanfield import cli
 from meanfield.config import Experiment
 from meanfield.config.arguments import arguments, documentation
 from meanfield.config.data import inputs
@@ -58,18 +57,15 @@ def test_every_key_is_there():
             assert set(keys) <= set(said), (kind, set(keys) - set(said))
 
 
-def test_the_command_refuses_to_overwrite(tmp_path, monkeypatch, capsys):
+def test_the_command_refuses_to_overwrite(tmp_path, monkeypatch, call):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["meanfield", "new", "mine", "--flow", "langevin"])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert not ended.value.code
+    command = ("new", "mine", "--flow", "langevin")
+    assert call(*command)[0] == 0
     text = (tmp_path / "mine.toml").read_text()
     assert text == starting_file("mine", flow="langevin")
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert ended.value.code == 2
-    assert "mine.toml exists already" in capsys.readouterr().err
+    code, _, err = call(*command)
+    assert code == 2
+    assert "mine.toml exists already" in err
     assert (tmp_path / "mine.toml").read_text() == text
 
 

@@ -30,6 +30,21 @@ FLOWS = {
     "birth-death": (lambda: mf.BirthDeath(RISK, beta=20.0), mf.Lie(0.1)),
 }
 SEEDS = [3, 8]
+EXPERIMENT = """
+[network]
+activation = "tanh"
+[data]
+kind = "arrays"
+x = [[0.0], [1.0]]
+y = [0.1, 0.5]
+[ensemble]
+count = 4
+[scheme]
+step = 0.1
+[run]
+until = 1.0
+checkpoint = { steps = 2 }
+"""
 
 
 def contents(run: Run) -> dict[str, Any]:

@@ -13,64 +13,46 @@ import numpy as np
 import pytest
 
 import meanfield as mf
-from meanfield import cli
 from meanfield.cli.report import describe
+from meanfield.config import Experiment
 from meanfield.errors import FileProblem
 from meanfield.storage import exists, layout, parts, segment
 from tests.conftest import size
 from tests.reliability.dying import disk
-from tests.reliability.runs import FULL, contents, expected, run
+from tests.reliability.runs import EXPERIMENT, FULL, contents, expected, run
 
-EXPERIMENT = """
-[network]
-activation = "tanh"
-[data]
-kind = "arrays"
-x = [[0.0], [1.0]]
-y = [0.1, 0.5]
-[ensemble]
-count = 4
-[scheme]
-step = 0.1
-[run]
-until = 1.0
-checkpoint = { steps = 4 }
-"""
-FROM = EXPERIMENT.replace("count = 4", 'kind = "run"\npath = "run.h5"')
+RARELY = EXPERIMENT.replace("steps = 2", "steps = 4")  # sealed
+FROM = RARELY.replace("count = 4", 'kind = "run"\npath = "run.h5"')
 
 
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Call the command line; returns exit code and what it said to standard error."""
-
-    def run(*arguments: str) -> tuple[int, str]:
-        monkeypatch.setattr("sys.argv", ["meanfield", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return int(ended.value.code or 0), capsys.readouterr().err
-
-    return run
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Two folders with a run and experiments: finished, and killed in the last of 3 segments."""
+    folder = tmp_path_factory.mktemp("made")
+    for name in ("finished", "unfinished"):
+        (folder / name).mkdir()
+        (folder / name / "small.toml").write_text(RARELY)
+        (folder / name / "from.toml").write_text(FROM)
+        with disk(26 if name == "unfinished" else None):
+            Experiment.load(folder / name / "small.toml").run(folder / name / "run.h5").close()
+    assert len(list(folder.glob("unfinished/run.h5.parts/0*.h5"))) == 2
+    return folder
 
 
 @pytest.fixture
-def finished(tmp_path, monkeypatch, call):
+def finished(made, tmp_path, monkeypatch):
     """A finished run, and the experiments that are tried on it."""
     monkeypatch.chdir(tmp_path)
-    Path("small.toml").write_text(EXPERIMENT)
-    Path("from.toml").write_text(FROM)
-    assert call("run", "small.toml", "-o", "run.h5", "-q")[0] == 0
+    shutil.copytree(made / "finished", tmp_path, dirs_exist_ok=True)
     return Path("run.h5")
 
 
 @pytest.fixture
-def unfinished(finished, call, monkeypatch):
+def unfinished(made, tmp_path, monkeypatch):
     """The same run, killed in the last of three segments."""
-    finished.unlink()
-    with disk(26), pytest.raises(SystemExit):
-        call("run", "small.toml", "-o", "run.h5", "-q")
-    folder = Path("run.h5.parts")
-    assert len(list(folder.glob("0*.h5"))) == 2
-    return folder
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(made / "unfinished", tmp_path, dirs_exist_ok=True)
+    return Path("run.h5.parts")
 
 
 def everything(path):

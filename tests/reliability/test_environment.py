@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import shutil
-import subprocess
-import sys
 import time
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import meanfield as mf
-from meanfield import cli
 from meanfield.errors import NotWritten
 from meanfield.storage import durable
 from tests.reliability.dying import disk
 from tests.reliability.runs import (
+    EXPERIMENT,
     calls,
     check_the_end,
     check_what_is_left,
@@ -76,33 +77,9 @@ def test_a_full_disk_keeps_what_it_had(tmp_path):
         before = path.read_bytes()
 
 
-EXPERIMENT = """
-[network]
-activation = "tanh"
-[data]
-kind = "arrays"
-x = [[0.0], [1.0]]
-y = [0.1, 0.5]
-[ensemble]
-count = 4
-[scheme]
-step = 0.1
-[run]
-until = 1.0
-checkpoint = { steps = 2 }
-"""
-
-
-def test_the_command_line_says_it_in_a_sentence(tmp_path, monkeypatch, capsys):
+def test_the_command_line_says_it_in_a_sentence(tmp_path, monkeypatch, call):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "small.toml").write_text(EXPERIMENT)
-
-    def call(*arguments):
-        monkeypatch.setattr("sys.argv", ["meanfield", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return ended.value.code or 0, capsys.readouterr().err
-
     with disk(fails=Failing(30, False)):
         code, said = call("run", "small.toml", "-q")
     assert code == 74
@@ -116,35 +93,36 @@ def test_the_command_line_says_it_in_a_sentence(tmp_path, monkeypatch, capsys):
         assert found.status == "finished"
 
 
-LIMITED = """
-import resource
-from meanfield import cli
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-cli.main()
-"""
+@contextmanager
+def files_of_at_most(size):
+    """All that this process writes has to fit into files of so many bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_what_hdf5_itself_cannot_write(tmp_path):
+def test_what_hdf5_itself_cannot_write(tmp_path, monkeypatch, call):
     """The segments are small enough, the file and what is made of it are not."""
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "small.toml").write_text(EXPERIMENT)
-    large = ("ensemble.count=200", "run.until=6.0", "run.frames.steps=1")
+    large = ("ensemble.count=200", "run.until=1.0", "run.frames.steps=1")
     settings = [argument for value in large for argument in ("--set", value)]
-
-    def call(*arguments):
-        command = [sys.executable, "-c", LIMITED, *arguments]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-        return done.returncode, done.stderr
-
     refused = "cannot be written: [Errno 27] File too large"
-    assert call("run", "small.toml", *settings, "-q") == (
-        74,
-        f"meanfield: small.h5 {refused}; what was sealed before is in small.h5.parts, to be "
-        "continued (resume)\n",
-    )
-    for ending in ("nc", "h5md", "npz"):
-        target = f"small.{ending}"
-        said = call("export", "small.h5", "-o", target)
-        assert said == (74, f"meanfield: {target} {refused}\n")
+    assert call("run", "small.toml", *settings, "-o", "whole.h5", "-q") == (0, "")
+    Path("whole.h5").unlink()
+    with files_of_at_most(35_000):
+        assert call("run", "small.toml", *settings, "-q") == (
+            74,
+            f"meanfield: small.h5 {refused}; what was sealed before is in small.h5.parts, to be "
+            "continued (resume)\n",
+        )
+        for ending in ("nc", "h5md", "npz"):
+            target = f"small.{ending}"
+            said = call("export", "small.h5", "-o", target)
+            assert said == (74, f"meanfield: {target} {refused}\n")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["small.h5.parts", "small.toml"]
 
 
@@ -206,9 +184,7 @@ FULL = "/dev/full"  # every write to it fails as on a full disk
 
 
 @pytest.mark.skipif(not os.path.exists(FULL), reason="needs a device that is always full")
-def test_what_else_a_full_disk_refuses(monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["meanfield", "schema", "-o", FULL])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert ended.value.code == 74
-    assert "/dev/full cannot be written: No space left on device" in capsys.readouterr().err
+def test_what_else_a_full_disk_refuses(call):
+    code, said = call("schema", "-o", FULL)
+    assert code == 74
+    assert "/dev/full cannot be written: No space left on device" in said

@@ -12,33 +12,22 @@ from types import SimpleNamespace
 import pytest
 
 import meanfield as mf
-from meanfield import cli, stopping
+from meanfield import stopping
+from meanfield.config import Experiment
 from meanfield.storage import journal
-from tests.reliability.runs import contents
+from tests.reliability.runs import EXPERIMENT, contents
 
-EXPERIMENT = """
-[network]
-activation = "tanh"
-[data]
-kind = "arrays"
-x = [[0.0], [1.0]]
-y = [0.1, 0.5]
+NOISY = f"""{EXPERIMENT}
+seeds = 2
+observe = ["energy", {{ kind = "w2", to = "previous" }}]
 [energy]
 temperature = 0.1
-[ensemble]
-count = 4
-[scheme]
-step = 0.1
-[run]
-until = 1.0
-seeds = 2
-observe = ["energy", { kind = "w2", to = "previous" }]
-checkpoint = { steps = 2 }
 """
 
 KILLED = """
 import os, signal
 from meanfield import cli
+from meanfield.config import Experiment
 from meanfield.storage import journal
 real = journal.seal
 def seal(folder, number, segment):
@@ -53,27 +42,15 @@ cli.main()
 @pytest.fixture(autouse=True)
 def small(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "small.toml").write_text(EXPERIMENT)
+    (tmp_path / "small.toml").write_text(NOISY)
 
 
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Call the command line; returns exit code and what it said to standard error."""
-
-    def run(*arguments: str) -> tuple[int, str]:
-        monkeypatch.setattr("sys.argv", ["meanfield", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return int(ended.value.code or 0), capsys.readouterr().err
-
-    return run
-
-
-@pytest.fixture
-def whole(call):
-    assert call("run", "small.toml", "-o", "whole.h5", "-q")[0] == 0
-    with mf.open("whole.h5") as run:
-        yield contents(run)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """What the run finds that nothing stops."""
+    file = tmp_path_factory.mktemp("whole") / "small.toml"
+    file.write_text(NOISY)
+    return contents(Experiment.load(file).run())
 
 
 def check_the_rest(call, whole):
@@ -156,7 +133,7 @@ def test_an_extension_that_is_stopped_says_so(call, monkeypatch):
 
 
 def test_the_time_is_that_of_all_variants(call, monkeypatch):
-    Path("small.toml").write_text(EXPERIMENT + "[variants.one]\n[variants.two]\n[variants.three]\n")
+    Path("small.toml").write_text(NOISY + "[variants.one]\n[variants.two]\n[variants.three]\n")
     ticks, left = iter(range(0, 100, 4)), []
     clock = SimpleNamespace(monotonic=lambda: float(next(ticks)))
     monkeypatch.setattr("meanfield.cli.running.time", clock)

@@ -30,9 +30,9 @@ MAKE = {
 }
 
 
-@pytest.fixture(params=MAKE)
-def run(request, tmp_path):
-    with MAKE[request.param](tmp_path / "run.h5") as found:
+@pytest.fixture(scope="module", params=MAKE)
+def run(request, tmp_path_factory):
+    with MAKE[request.param](tmp_path_factory.mktemp("made") / "run.h5") as found:
         yield found
 
 

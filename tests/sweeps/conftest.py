@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import sys
 
 import pytest
@@ -12,11 +11,10 @@ from tests.sweeps.examples import HERE
 
 @pytest.fixture(scope="module")
 def here():
-    """Members run in this process, and do not wait for the disk."""
+    """Members run in this process."""
     with pytest.MonkeyPatch.context() as patch:
         for function in (sweep, chaos):
             patch.setattr(sys.modules[function.__module__], "local", lambda *_: HERE)
-        patch.setattr(os, "fsync", lambda _: None)
         yield
 
 

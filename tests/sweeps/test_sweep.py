@@ -9,7 +9,6 @@ import pytest
 import xarray
 
 import meanfield as mf
-from meanfield import cli
 from meanfield.sweeps import Sweep
 from tests.sweeps.examples import EXPERIMENT, write
 
@@ -196,18 +195,11 @@ def test_one_sweep_at_a_time_in_a_folder(tmp_path, said):
 
 
 @pytest.fixture
-def call(monkeypatch, capsys, tmp_path):
+def call(call, tmp_path, monkeypatch):
+    """Call the command line where the experiment is."""
     monkeypatch.chdir(tmp_path)
     write(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr("sys.argv", ["meanfield", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        found = capsys.readouterr()
-        return int(ended.value.code or 0), found.out, found.err
-
-    return run
+    return call
 
 
 def test_the_command(call, tmp_path):

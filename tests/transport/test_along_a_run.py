@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import meanfield as mf
-from meanfield import cli
 from meanfield.ensemble import Ensemble
 from meanfield.errors import InvalidInput, Unsupported
 from meanfield.flows import Wasserstein
@@ -225,24 +224,16 @@ def test_tables_of_distances_and_their_picture(rng, tmp_path):
         mf.distance_matrix([base] * 4, most_seconds=1e-9)
 
 
-def test_the_command(tmp_path, monkeypatch, capsys):
+def test_the_command(tmp_path, monkeypatch, call):
     monkeypatch.chdir(tmp_path)
     start = _cloud(np.random.default_rng(4), 6, 2)
     _run(start, out="a.h5").close()
-
-    def call(*arguments):
-        monkeypatch.setattr("sys.argv", ["meanfield", "distance", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        return ended.value.code or 0, said.out, said.err
-
-    code, out, _ = call("a.h5@0", "a.h5", "--json", "d.json")
+    code, out, _ = call("distance", "a.h5@0", "a.h5", "--json", "d.json")
     assert (code, out.startswith("Distance(")) == (0, True)
     radius = np.sqrt(start.mean((start.position**2).sum(axis=1)))
     value = json.loads((tmp_path / "d.json").read_text())["value"]
     assert value == pytest.approx((1 - 0.9**10) * radius, rel=1e-12)
-    assert call("a.h5", "a.h5@0.5", "--method", "sliced")[0] == 0
+    assert call("distance", "a.h5", "a.h5@0.5", "--method", "sliced")[0] == 0
     for arguments, said in (
         (("a.h5", "a.h5@soon"), "@ = 'soon': expected a time, as in a.h5@2.5"),
         (("a.h5", "b.h5"), "b.h5: no such file"),
@@ -250,6 +241,6 @@ def test_the_command(tmp_path, monkeypatch, capsys):
         (("a.h5", "a.h5", "--modulo", "scaling"), "needs neurons with blocks a"),
         (("a.h5", "a.h5", "--modulo", "signs"), "modulo = 'signs': expected 'scaling'"),
     ):
-        code, _, err = call(*arguments)
+        code, _, err = call("distance", *arguments)
         assert code == 2
         assert said in err

@@ -150,6 +150,15 @@ def test_a_failed_write_leaves_the_older_picture(tmp_path, monkeypatch):
     assert path.read_text() == "an older picture"
 
 
+def test_of_a_symbolic_link_what_it_points_to_is_written(tmp_path):
+    link, path = tmp_path / "link.png", tmp_path / "picture.png"
+    link.symlink_to(path)
+    overview(runs.shrinking(), link)
+    assert link.is_symlink()
+    assert path.read_bytes().startswith(HEADERS["png"])
+    assert sorted(tmp_path.iterdir()) == [link, path]
+
+
 def test_the_style_ends_with_the_figure():
     before = dict(matplotlib.rcParams)
     overview(runs.shrinking())

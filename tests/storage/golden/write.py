@@ -89,7 +89,7 @@ def main(folder: Path, names: list[str]) -> None:
     # Nothing of the machine that they are written on.
     module = importlib.import_module("meanfield.storage.provenance")
     platform.platform = lambda *_: "a platform"
-    for name, value in {"processor": "a processor", "memory": 2**34, "command": ""}.items():
+    for name, value in {"processor": "a processor", "installed": 2**34, "command": ""}.items():
         if hasattr(module, name):
             setattr(module, name, lambda value=value: value)
     for name in names or ["one", "two", "kinetic", "unfinished"]:
