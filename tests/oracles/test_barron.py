@@ -57,7 +57,7 @@ def test_independent_neurons_have_maureys_risk(dim):
 
 @pytest.mark.parametrize("dim", [2, 10])
 def test_the_target_is_the_mean_over_all_directions(dim):
-    """∇F' = 0 for infinitely many neurons: one neuron's F' is its own share, a (K - E K) = 0."""
+    """Then a neuron alone has the risk ½ (K - 2 E K + E K), and F' = K - E K, wherever it looks."""
     risk = risk_of(dim)
     one = risk.network.ensemble(w=[np.eye(dim)[0]], a=[1.0])
     assert risk.evaluate(one).variation[0] == pytest.approx(2 * maurey(dim), rel=1e-10)
@@ -76,20 +76,19 @@ def test_the_shipped_claims_are_maureys(variant, dim):
 @pytest.mark.parametrize("alpha", [0.1, 1.0, 10.0])
 def test_rich_starts_find_the_least_path_norm_and_lazy_ones_keep_theirs(alpha):
     """On the line the two directions are all there are: four neurons are infinitely many."""
-    network, root = mf.TwoLayer("relu", 1), math.sqrt(alpha)
+    network, root, exact = mf.TwoLayer("relu", 1), math.sqrt(alpha), math.sqrt(1 + alpha**2)
     start = network.ensemble(w=[[root], [root], [-root], [-root]], a=[root, -root, root, -root])
     risk = mf.Risk(network, mf.Gaussian(1).labelled_by(mf.Norm(0.5)))
     run = mf.simulate(
         mf.Wasserstein(risk),
         mf.Given(start),
-        scheme=mf.Adaptive(step=1.0, rtol=1e-10, atol=1e-12),
-        until=100.0,
+        scheme=mf.RK4(step=size(0.25, 0.5) / exact),
+        until=size(60.0, 25.0) / exact,
         observe=[mf.Energy(), mf.PathNorm()],
-        observe_when=mf.every(time=10.0),
+        observe_when=mf.at([]),
     )
-    assert float(run["risk"][-1]) < 1e-12
-    exact = math.sqrt(1 + alpha**2)
-    assert float(run["path_norm"][-1]) == pytest.approx(exact, rel=1e-6)
+    assert float(run["risk"][-1]) < size(1e-12, 1e-4)
+    assert float(run["path_norm"][-1]) == pytest.approx(exact, rel=size(1e-6, 1e-2))
     (claim,) = [
         claim
         for claim in BARRON["claims"]
