@@ -15,6 +15,7 @@ from .data import Hypercube as Hypercube
 from .data import LabelledLaw as LabelledLaw
 from .data import Labels as Labels
 from .data import Law as Law
+from .data import Norm as Norm
 from .data import Parity as Parity
 from .data import SingleIndex as SingleIndex
 from .data import Sphere as Sphere

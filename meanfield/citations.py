@@ -62,9 +62,11 @@ OBSERVABLES: dict[str, tuple[str, ...]] = {
     "free-energy": ("kozachenko1987",),
     "linearisation": ("chizat2019",),
     "margin": ("chizat2020",),
+    "path-norm": ("pisier1981", "barron1993", "e2022"),
     "sharpness": ("cohen2021",),
     "w2": ("flamary2021",),
 }
+TARGETS: dict[str, tuple[str, ...]] = {"norm": ("bourgain1988", "bach2017")}
 BUNDLED: dict[str, tuple[str, ...]] = {
     "breast-cancer": ("street1993",),
     "diabetes": ("efron2004",),
@@ -129,6 +131,7 @@ def _used(tables: Mapping[str, Any]) -> Iterator[str]:
     if gaussian and "samples" not in data and "batch" not in data:
         activation = tables.get("network", {}).get("activation", "")
         yield from POPULATION.get(_kind(activation), ())
+    yield from TARGETS.get(_kind(data.get("target", "")), ())
     if _kind(data) == "two-gaussians":
         yield "mei2018"
     if _kind(data) == "bundled":

@@ -15,6 +15,7 @@ REFERENCES = citations.references()
 TABLES = [
     *(citations.FLOWS, citations.SCHEMES, citations.INTERACTIONS, citations.OBSERVABLES),
     *(citations.BUNDLED, citations.POPULATION, citations.PAIRS, citations.BASELINES),
+    citations.TARGETS,
 ]
 SMALL = {
     "network": {"activation": "tanh"},
@@ -94,6 +95,14 @@ def test_closed_forms_and_sums_over_pairs():
     assert {"jin2020", "cho2009"} <= set(keys)
     sampled = citations.keys(Experiment({**SMALL, **changes, "data": {**law, "samples": 4}}).run())
     assert "cho2009" not in sampled
+
+
+def test_targets_and_path_norms():
+    data = {"kind": "gaussian", "dim": 2, "target": {"kind": "norm"}}
+    run = {"until": 0.2, "observe": ["energy", "path-norm"]}
+    tables = {**SMALL, "network": {"activation": "relu"}, "data": data, "run": run}
+    keys = citations.keys(Experiment(tables).run())
+    assert keys[-5:] == ["bourgain1988", "bach2017", "pisier1981", "barron1993", "e2022"]
 
 
 def test_bundled_data():

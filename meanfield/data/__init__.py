@@ -17,6 +17,7 @@ from meanfield.data.spikes import Spikes
 from meanfield.data.targets import (
     Function,
     Labels,
+    Norm,
     Parity,
     SingleIndex,
     Target,
@@ -37,6 +38,7 @@ __all__ = [
     "LabelledLaw",
     "Labels",
     "Law",
+    "Norm",
     "Parity",
     "SingleIndex",
     "Source",

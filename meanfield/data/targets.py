@@ -1,4 +1,4 @@
-"""What labels the inputs: a teacher, a single index, a parity, the class, a user's function."""
+"""What labels the inputs: a teacher, a single index, the norm, a parity, the class, a function."""
 
 from __future__ import annotations
 
@@ -117,6 +117,29 @@ class SingleIndex(Target):
         v = self.vector(x.shape[1])
         plain = self.link / np.sqrt([math.factorial(k) for k in range(len(self.link))])
         return np.asarray(hermite_e.hermeval(x @ v / np.linalg.norm(v), plain))
+
+
+@targets.register("norm")
+@dataclass(frozen=True)
+class Norm(Target):
+    """y = scale · |x|: a mean over ReLU neurons of all directions.
+
+    y = P ∫ <w, x>_+ dρ(w), with ρ uniform on the unit sphere and P = scale · 2√π Γ((d+1)/2)/Γ(d/2).
+    For scale > 0 no ReLU network without bias that is y has a smaller path norm than P, as over
+    N(0, I) the mean of a <w, x>_+ is a|w|/√(2π).
+
+    Parameters
+    ----------
+    scale : float
+    """
+
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        require(bool(np.isfinite(self.scale)), "scale", self.scale, "a finite number")
+
+    def __call__(self, x: Array, component: Array) -> Array:
+        return np.asarray(self.scale * np.linalg.norm(x, axis=1))
 
 
 @targets.register("parity")

@@ -17,7 +17,7 @@ from scipy.special import gammaln
 from meanfield.arrays import Array
 from meanfield.data.finite import FiniteData
 from meanfield.data.laws import Gaussian, GaussianMixture, Hypercube, LabelledLaw, Sphere
-from meanfield.data.targets import Labels, SingleIndex, Teacher
+from meanfield.data.targets import Labels, Norm, SingleIndex, Teacher
 from meanfield.ensemble import Ensemble
 from meanfield.errors import require
 from meanfield.functionals.hypercube import HypercubeRisk
@@ -242,6 +242,29 @@ class LabelAttraction:
         return float(self._table[number] @ self._table[number])
 
 
+class NormAttraction(LabelAttraction):
+    """V(θ) = -a scale E[s(u) |x|] for a homogeneous s without bias and x ~ N(0, I).
+
+    s(u) is |x|^h times a function of the direction of x, which is independent of |x|: the factor
+    |x| in the average is E|x|^(h+1) / E|x|^h.
+    """
+
+    def __init__(self, network: TwoLayer, target: Norm, dim: int) -> None:
+        degree = network.activation.homogeneity
+        if degree is None or network.bias:
+            raise no_closed_form(
+                "the target Norm unless the activation is homogeneous and without bias"
+            )
+        half = 0.5 * (dim + degree)
+        length = math.sqrt(2.0) * math.exp(gammaln(half + 0.5) - gammaln(half))
+        super().__init__(network, Labels([target.scale * length]))
+        self._power = target.scale**2 * dim
+
+    def power(self, number: int, component: Component) -> float:
+        """E|y|²."""
+        return self._power
+
+
 class SingleIndexAttraction:
     """V(θ) = -a Σ_k y_k t^k c_k(m, s)/√k! with t the cosine of the neuron's and target's direction.
 
@@ -293,12 +316,15 @@ def _attraction(network: TwoLayer, law: LabelledLaw) -> Any:
     if isinstance(target, Labels) and isinstance(inputs, GaussianMixture):
         target(np.zeros((1, 1)), np.array([len(inputs.probabilities) - 1.0]))
         return LabelAttraction(network, target)
-    if isinstance(target, SingleIndex) and isinstance(inputs, Gaussian):
+    if isinstance(target, (SingleIndex, Norm)) and isinstance(inputs, Gaussian):
         covariance = inputs.root @ inputs.root.T
         white = np.allclose(covariance, np.eye(inputs.dim), rtol=0, atol=1e-12)
-        if white and not inputs.centre.any():
-            return SingleIndexAttraction(network, target, inputs.dim)
-        raise no_closed_form("a single index on inputs that are not N(0, I)")
+        if not white or inputs.centre.any():
+            said = "a single index" if isinstance(target, SingleIndex) else "the norm as target"
+            raise no_closed_form(f"{said} on inputs that are not N(0, I)")
+        if isinstance(target, Norm):
+            return NormAttraction(network, target, inputs.dim)
+        return SingleIndexAttraction(network, target, inputs.dim)
     raise no_closed_form(f"a target of kind {type(target).__name__} on {inputs.kind} inputs")
 
 

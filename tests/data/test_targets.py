@@ -20,6 +20,7 @@ NOWHERE = np.zeros(3)
             mf.SingleIndex([0.0, 3.0, 4.0], coefficients=[0.5, 0.0, 0.0, 2.0]),
             0.5 + 2 * ((z := X @ [0.0, 0.6, 0.8]) ** 3 - 3 * z) / np.sqrt(6),
         ),
+        (mf.Norm(-2.0), -2.0 * np.sqrt([6.0, 13.25, 3.0])),
         (mf.Parity(2), X[:, 0] * X[:, 1]),
         (mf.Parity(1), X[:, 0]),
         (mf.Parity(support=[2, 0]), X[:, 2] * X[:, 0]),
@@ -71,6 +72,7 @@ def test_function_of_several_outputs():
     [
         (lambda: mf.SingleIndex([0.0, 0.0]), "direction = .*a vector that is not zero"),
         (lambda: mf.SingleIndex(degree=-1), "degree = -1"),
+        (lambda: mf.Norm(np.inf), "scale = inf: expected a finite number"),
         (lambda: mf.Parity(0), "size = 0"),
         (lambda: mf.Gaussian(3).labelled_by(mf.SingleIndex([1.0, 0.0])), "direction = .*3 numbers"),
         (lambda: mf.Hypercube(3).labelled_by(mf.Parity(4)), "support = .*numbers in"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import meanfield as mf
 from meanfield.functionals.population import Component, SingleIndexAttraction
@@ -208,6 +209,35 @@ def test_single_index_for_every_activation(definition, rng):
                 return pull(position)[0][i, 0]
 
             assert a * naive.difference(along) == pytest.approx(expected, rel=1e-9, abs=1e-10)
+
+
+HOMOGENEOUS = [d for d in references.DEFINITIONS if d.activation.homogeneity is not None]
+
+
+@pytest.mark.parametrize("dim", [2, 9])
+@pytest.mark.parametrize("definition", HOMOGENEOUS, ids=lambda d: d.kind)
+def test_norm(definition, dim, rng):
+    """E[s(<w, x>) |x|], integrated over the length r of x and its angle t to w."""
+    network = mf.TwoLayer(definition.activation, dim)
+    ensemble = naive.neurons(network, 3, rng)
+    plain, risk = (
+        mf.Risk(network, mf.Gaussian(dim).labelled_by(mf.Norm(scale))) for scale in (0.0, -0.7)
+    )
+    nodes, weights = np.polynomial.legendre.leggauss(60)
+    r, t = 7.0 * (nodes + 1), np.pi / 4 * np.add.outer([-1.0, 1.0], nodes).ravel() + np.pi / 2
+    density = np.outer(
+        weights * stats.chi(dim).pdf(r), np.tile(weights, 2) * np.sin(t) ** (dim - 2)
+    )
+    density /= density.sum()
+    along = np.multiply.outer(np.linalg.norm(ensemble.w, axis=1), np.outer(r, np.cos(t)))
+    pulls = (definition.value(along) * r[:, None] * density).sum(axis=(1, 2))
+
+    potential = risk.evaluate(ensemble).variation - plain.evaluate(ensemble).variation
+    np.testing.assert_allclose(potential, 0.7 * ensemble.a * pulls, rtol=1e-11, atol=1e-12)
+    value = 0.7 * ensemble.mass @ (ensemble.a * pulls) + 0.5 * 0.7**2 * dim
+    assert risk.value(ensemble) - plain.value(ensemble) == pytest.approx(value, rel=1e-11)
+    expected = naive.slopes(risk, ensemble)
+    np.testing.assert_allclose(risk.gradient(ensemble), expected, rtol=1e-7, atol=1e-8)
 
 
 @pytest.mark.usefixtures("teacher_summed")

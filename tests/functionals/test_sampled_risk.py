@@ -27,6 +27,7 @@ CASES = {
         mf.Gaussian(5),
         lambda rng: mf.SingleIndex([1, 2, 0, 0, 0], coefficients=[0.3, 0.5, 0.8]),
     ),
+    "relu norm": ("relu", mf.Gaussian(5), lambda rng: mf.Norm(0.6)),
     "sin parity": ("sin", mf.Hypercube(30), lambda rng: mf.Parity(1)),
     "quadratic parity": ("quadratic", mf.Hypercube(30), lambda rng: mf.Parity(support=[3, 17])),
 }
