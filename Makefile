@@ -17,9 +17,10 @@ lint: .venv/installed-test
 types: .venv/installed-test
 	$(BIN)/mypy
 
-# File by file: else the workers compile the same kernels at the same time.
+# File by file, in the order of tests/conftest.py: else the workers compile the same kernels at the
+# same time.
 tests: .venv/installed-test
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -n auto
 
 # The tests once more, on the oldest versions that setup.cfg allows.

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -149,19 +150,9 @@ def compare(a: Run | str | os.PathLike[str], b: Run | str | os.PathLike[str]) ->
     return found
 
 
-class _opened:
+def _opened(given: Run | str | os.PathLike[str]) -> AbstractContextManager[Run]:
     """A run, which is closed again if it was given as a path."""
-
-    def __init__(self, given: Run | str | os.PathLike[str]) -> None:
-        self._given = given
-        self._run = given if isinstance(given, Run) else open_run(given)
-
-    def __enter__(self) -> Run:
-        return self._run
-
-    def __exit__(self, *_: object) -> None:
-        if self._run is not self._given:
-            self._run.close()
+    return nullcontext(given) if isinstance(given, Run) else open_run(given)
 
 
 def _compare(a: Run, b: Run) -> Comparison:

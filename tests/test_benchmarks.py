@@ -22,10 +22,10 @@ pytestmark = pytest.mark.filterwarnings("default")
 N = size(120, 30)
 WORKS = [
     Population(N, 2, activation="relu"),
-    Population(N, 7, activation="relu", others=True),
-    Population(N, 7, "float32", activation="relu"),
+    Population(N, 3, activation="relu", others=True),
+    Population(N, 3, "float32", activation="relu"),
     Population(N, 2, "float32", activation="erf"),
-    Population(N, 7, activation="erf"),
+    Population(N, 3, activation="erf"),
     Population(N, 2, activation="erf", others=True),
     *(
         work
@@ -37,7 +37,7 @@ WORKS = [
             Gaussian(N, 2, dtype),
             Morse(N, 2, dtype),
             Attention(N, 3, dtype),
-            Attention(N, 12, dtype),
+            Attention(N, 20, dtype),
         )
     ),
 ]

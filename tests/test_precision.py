@@ -50,7 +50,10 @@ ENERGIES = {
         mf.Risk(mf.TwoLayer("sin", 20, bias=True), mf.Hypercube(20).labelled_by(mf.Parity(2))),
     ),
     "empirical": (RICH, mf.Risk(RICH, mf.FiniteData(X, Y))),
-    "online": (PLAIN, mf.Risk(PLAIN, mf.Gaussian(2).labelled_by(TEACHER).stream(8))),
+    "online": (
+        PLAIN,
+        mf.Risk(PLAIN, mf.Gaussian(2).labelled_by(mf.SingleIndex(degree=2)).stream(8)),
+    ),
     "logistic": (PLAIN, mf.Risk(PLAIN, mf.FiniteData(X, np.sign(Y[:, 0])), "logistic")),
     "l2": (PLAIN, mf.L2()),
     "tv": (PLAIN, mf.TV()),

@@ -169,7 +169,7 @@ class ExperimentFile:
                     one = here.own or here
                     changes = [one.sections, one.variants.get(variant, {})]
                     changes += [one.reduced] * reduced
-                    if any(_has(each, parts[:length]) for each in changes):
+                    if any(entry(each, parts[:length]) is not None for each in changes):
                         return str(one.path)
                     here = here.before
             new = any(path[0] == parts[0] for path in last)  # a table that no file has
@@ -269,12 +269,11 @@ def _what(claim: Table) -> Any:
     return {key: value for key, value in claim.items() if key not in bounds}
 
 
-def _has(tables: Any, path: Sequence[str]) -> bool:
+def entry(tables: Any, path: Sequence[str]) -> Any:
+    """What tables hold where a path of keys leads; None where it leads nowhere."""
     for part in path:
-        if not isinstance(tables, Mapping) or part not in tables:
-            return False
-        tables = tables[part]
-    return True
+        tables = tables.get(part) if isinstance(tables, Mapping) else None
+    return tables
 
 
 def _prefixed(prefix: str, tables: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -26,7 +26,7 @@ from meanfield.config.data import OfLaw, OfSource, inputs
 from meanfield.config.energy import EnergySection
 from meanfield.config.files import ExperimentFile
 from meanfield.config.run import RunSection
-from meanfield.config.sections import NEEDED
+from meanfield.config.sections import NEEDED, SECTIONS
 from meanfield.config.shipped import find
 from meanfield.config.tables import plain
 from meanfield.data import laws
@@ -60,8 +60,8 @@ def experiment_schema() -> Schema:
     A file with variants may leave keys to them; any other must have all that are required.
     """
     maker = _Maker()
-    changes = {name: maker.section(name, partial=True) for name in _ORDER}
-    whole = {name: maker.section(name, partial=False) for name in _ORDER}
+    changes = {name: maker.section(name, partial=True) for name in SECTIONS}
+    whole = {name: maker.section(name, partial=False) for name in SECTIONS}
     maker.definitions["changes"] = _object(changes)
     path = {"type": "string", "description": "Path of a Python file"}
     texts = {key: {"type": "string"} for key in ("path", "sha256", "text")}
@@ -84,9 +84,6 @@ def experiment_schema() -> Schema:
         "then": {"properties": whole, "required": list(NEEDED)},
         "$defs": maker.definitions,
     }
-
-
-_ORDER = ("network", "data", "energy", "ensemble", "flow", "scheme", "run")
 
 
 def _object(properties: Schema, required: Collection[str] = ()) -> Schema:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from meanfield.config.claims import Claim, Verdict
 from meanfield.config.experiment import Experiment
-from meanfield.config.files import ExperimentFile, Paths
+from meanfield.config.files import ExperimentFile, Paths, entry
 from meanfield.config.problems import Mistakes, Problems, together
 from meanfield.errors import InvalidInput, UnknownName
 from meanfield.loop import Progress
@@ -163,9 +163,7 @@ class Study:
             return {}
         keys = {}
         for quantity in claim.quantities():
-            found: Any = self.experiments[quantity.of].resolved()
-            for part in claim.against.split("."):
-                found = found.get(part) if isinstance(found, Mapping) else None
+            found = entry(self.experiments[quantity.of].resolved(), claim.against.split("."))
             if isinstance(found, bool) or not isinstance(found, (int, float)) or found <= 0:
                 self._problems.add(
                     f"claims: against = {claim.against!r} is {found!r} in {quantity.of}: "

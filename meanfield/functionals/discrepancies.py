@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -66,8 +67,11 @@ class MMD(Functional):
         positive |= isinstance(self.kernel, Riesz) and self.kernel.exponent < 0
         expected = "rbf, inverse-multiquadric, or riesz with a negative exponent"
         require(positive, "kernel", kernel, expected)
+
+    @cached_property
+    def _among_samples(self) -> float:
         potential, _ = pairwise(self.kernel, self.samples, self.weights)
-        self._among_samples = float(reductions.mean(potential, self.weights))
+        return float(reductions.mean(potential, self.weights))
 
     def evaluate(self, ensemble: Ensemble) -> Evaluation:
         x, mass = ensemble.position, ensemble.mass

@@ -82,9 +82,12 @@ class GaussianRisk:
         assert isinstance(inputs, (Gaussian, GaussianMixture))
         self._components = [Component(*component) for component in inputs.components()]
         self._attraction = _attraction(network, law)
+
+    @cached_property
+    def _powers(self) -> list[float]:
+        """E|y|² on every component: a sum over pairs, which is not to be had by naming a risk."""
         with single_threaded():  # the same bits, however many cores there are
-            parts = enumerate(self._components)
-            self._powers = [self._attraction.power(*part) for part in parts]
+            return [self._attraction.power(*part) for part in enumerate(self._components)]
 
     def __call__(self, ensemble: Ensemble) -> Pull:
         a, w, b = self._weights(ensemble)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -204,7 +204,7 @@ def distance(
     with single_threaded():  # the bits do not depend on the threads; matrices are small
         found = chosen.between(one, other, None if near is None else near.potentials)
     notes = (*why, *found.notes, *_totals(chosen, one, other))
-    return Distance(**{**found.__dict__, "notes": notes})
+    return replace(found, notes=notes)
 
 
 def make(method: str | dict[str, Any] | Method, **parameters: Any) -> Method:

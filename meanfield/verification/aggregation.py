@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 import meanfield as mf
 from meanfield.arrays import Array
-from meanfield.limits import FokkerPlanck, Samples, normal
+from meanfield.limits import FokkerPlanck, Limit, Samples, normal
+from meanfield.verification.along import compared
 from meanfield.verification.base import Comparison, System, systems
-from meanfield.verification.particles import compared, potential, replicas, wells
+from meanfield.verification.particles import PLANE, potential, replicas, wells
 
 TIMES = [0.5, 1.0, 2.0]
 
@@ -48,9 +49,8 @@ class AggregationDiffusion(System):
         flow = mf.Langevin(potential() + (-1.0) * pairs + 0.2 * mf.Entropy())
         start = oracle.measure(0.0, size.particles)
         found = replicas(flow, start, mf.StochasticHeun(size.step), TIMES, size.replicas)
-        names = ["mean", "second_moment", "potential", "interaction"]
         # A particle meets itself, which adds W(0)/2N to ½∬W; the paths of N differ by as much.
-        yield from compared(oracle.at(TIMES), found, names, bias=2.0 / size.particles)
+        yield from _compared(oracle.at(TIMES), found, 2.0 / size.particles)
 
 
 @systems.register("aggregation-diffusion-plane")
@@ -75,9 +75,8 @@ class AggregationDiffusionPlane(System):
         flow = mf.Langevin(potential() + pairs + 0.2 * mf.Entropy())
         scale, mean = {"x": 0.4, "y": 0.4}, {"x": 0.2, "y": 0.5}
         start = mf.NormalInit(size.particles, scale=scale, mean=mean)
-        found = replicas(flow, start, mf.StochasticHeun(size.step), TIMES, size.replicas, dim=2)
-        names = ["mean", "second_moment", "potential", "interaction"]
-        yield from compared(oracle.at(TIMES), found, names, bias=2.0 / size.particles)
+        found = replicas(flow, start, mf.StochasticHeun(size.step), TIMES, size.replicas, PLANE)
+        yield from _compared(oracle.at(TIMES), found, 2.0 / size.particles)
 
 
 @systems.register("aggregation")
@@ -102,9 +101,8 @@ class Aggregation(System):
         start = oracle.measure(0.0, size.particles)
         found = replicas(flow, start, mf.RK4(size.step), TIMES, 1)
         found["interaction"] = found["rbf"]  # both terms have the name of their kind
-        names = ["mean", "second_moment", "potential", "interaction"]
         # Quantiles miss the width of 1/N of the tails.
-        yield from compared(oracle.at(TIMES), found, names, bias=0.5 / size.particles)
+        yield from _compared(oracle.at(TIMES), found, 0.5 / size.particles)
 
 
 @systems.register("neurons-on-samples")
@@ -126,25 +124,19 @@ class NeuronsOnSamples(System):
             cells=size.cells,
             step=size.fine,
         )
-        limit = oracle.at(times)
         network = mf.TwoLayer("tanh", dim=1, outer="fixed")
         data = mf.FiniteData(x[:, None], y)
         energy = mf.Risk(network, data) + l2 * mf.L2() + tau * mf.Entropy()
         start = mf.NormalInit(size.particles, scale={"a": 0.0}, mean={"a": 1.0})
-        series = [
-            mf.simulate(
-                mf.Langevin(energy),
-                start,
-                scheme=mf.StochasticHeun(size.step),
-                until=times[-1],
-                seed=seed,
-                observe_when=mf.at(times),
-                frames=mf.at([]),
-            )["risk"].sel(time=times, method="nearest")
-            for seed in range(size.replicas)
-        ]
+        scheme = mf.StochasticHeun(size.step)
+        found = replicas(mf.Langevin(energy), start, scheme, times, size.replicas, layout=None)
         # The outputs of N neurons spread by N^-½, and ½(f − y)² by their variance.
-        yield from compared(limit, {"risk": np.array(series)}, ["risk"], bias=0.5 / size.particles)
+        yield from compared("risk", found["risk"], oracle.at(times), "risk", 0.5 / size.particles)
+
+
+def _compared(limit: Limit, found: Mapping[str, Array], bias: float) -> Iterator[Comparison]:
+    for name in ("mean", "second_moment", "potential", "interaction"):
+        yield from compared(name, found[name], limit, name, bias)
 
 
 def _bump(apart: Array, length: float) -> Array:

@@ -1,17 +1,17 @@
-"""What systems of plain particles share: two wells, replicas of a run, and their comparison."""
+"""What systems of plain particles share: two wells, where they are, and replicas of a run."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 import meanfield as mf
 from meanfield.arrays import Array
-from meanfield.limits import Limit
-from meanfield.verification.base import Comparison, mean_and_error
+
+LINE, PLANE = (mf.Layout(dict.fromkeys(names, ())) for names in ("x", "xy"))
 
 
 def wells(points: Array) -> Array:
@@ -40,14 +40,13 @@ def replicas(
     scheme: mf.Scheme,
     times: Sequence[float],
     count: int,
-    dim: int = 1,
+    layout: mf.Layout | None = LINE,
     observe: Sequence[mf.Observable] = (mf.Energy(), mf.Moments()),
 ) -> dict[str, Array]:
     """Every series at some times, of `count` runs with seeds 0, 1, …: (count, T, …).
 
-    An initial law draws particles with the columns x, y, … in blocks of their own.
+    An initial law draws particles of the layout; None: neurons of the network of the energy.
     """
-    layout = mf.Layout(dict.fromkeys("xyz"[:dim], ()))
     series: dict[str, list[Any]] = {}
     for seed in range(count):
         run = mf.simulate(
@@ -66,31 +65,3 @@ def replicas(
             found = run[name].sel(time=list(times), method="nearest")
             series.setdefault(name, []).append(found.values)
     return {name: np.array(found) for name, found in series.items()}
-
-
-def compared(
-    limit: Limit, series: Mapping[str, Array], names: Sequence[str], bias: float
-) -> Iterator[Comparison]:
-    """The mean over replicas of some series beside a limit, at all its times.
-
-    Parameters
-    ----------
-    limit : Limit
-    series : mapping of str to array (replicas, T, …)
-    names : sequence of str
-    bias : float
-        Of a finite number of particles and of the step.
-    """
-    for name in names:
-        exact, errors, found = limit[name], limit.error(name), series[name]
-        for at in np.ndindex(*exact.shape):
-            column = f"[{at[1]}]" if found[0, 0].size > 1 else ""
-            mean, spread = mean_and_error(found[:, *at])
-            yield Comparison(
-                f"{name}{column} at t = {limit.times[at[0]]:g}",
-                measured=mean,
-                exact=float(exact[at]),
-                tolerance=bias,
-                error=float(errors[at]),
-                standard_error=spread if len(found) > 1 else 0.0,
-            )

@@ -204,7 +204,7 @@ def test_an_experiment_may_hold_large_arrays(tmp_path):
 
 def test_interactions_of_the_energy():
     several = [{"kind": "morse", "attraction": 0.2}, {"kind": "rbf", "weight": -0.1}]
-    experiment = Experiment(altered(energy={"interaction": several}))
+    experiment = Experiment(altered(data={"dim": 2}, energy={"interaction": several}))
     problem = experiment.problem(0)
     energy = (
         risk_of(problem.flow)

@@ -262,7 +262,7 @@ def test_neurons_without_weight(kind, rng):
 # Spheres.
 
 
-@pytest.mark.parametrize("degree", [1, 3])
+@pytest.mark.parametrize("degree", [3, 4])
 def test_monomials_on_the_circle(degree, rng):
     network = mf.TwoLayer({"kind": "monomial", "degree": degree}, 2)
     theirs, ensemble = naive.neurons(network, 3, rng), naive.neurons(network, 4, rng)

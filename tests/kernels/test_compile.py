@@ -155,15 +155,14 @@ class Machine:
         return sorted(self.cache.rglob("*.nbc"))
 
 
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
+def new_machine(home: Path) -> Machine:
     source = Path(meanfield.__file__).parent
     for name in ("errors.py", "kernels/__init__.py", "kernels/cache.py", "kernels/compile.py"):
-        target = tmp_path / "meanfield" / name
+        target = home / "meanfield" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source / name, target)
-    (tmp_path / "tmp").mkdir()
-    made = Machine(tmp_path, tmp_path / "cache")
+    (home / "tmp").mkdir()
+    made = Machine(home, home / "cache")
     made.write("__init__.py", "")
     made.write("outside.py", OUTSIDE)
     made.write("kernels/deep/__init__.py", "")
@@ -172,21 +171,40 @@ def machine(tmp_path: Path) -> Machine:
     return made
 
 
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """One where nothing was compiled yet."""
+    return new_machine(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Machine, Outcome]:
+    """What ``calling(1.0)`` says and leaves on a new machine."""
+    made = new_machine(tmp_path_factory.mktemp("machine"))
+    return made, made.run("calling(1.0)")
+
+
+@pytest.fixture
+def used(first_run: tuple[Machine, Outcome], tmp_path: Path) -> Machine:
+    """One where ``calling`` was compiled: a copy, as nothing in a cache says where it is."""
+    home = shutil.copytree(first_run[0].home, tmp_path / "used")
+    return Machine(home, home / "cache")
+
+
 @compiled_only
-def test_kernels_are_compiled_once_per_machine(machine):
-    first = machine.run("calling(1.0)")
+def test_kernels_are_compiled_once_per_machine(first_run, used):
+    _, first = first_run
     assert (first.compiled, first.timed, first.values) == (2, True, [4.0])
     assert first.said == "compiling kernels for this machine; kept for the next run …\n"
-    assert machine.run("calling(1.0)") == Outcome(0, False, [4.0], "")
+    assert used.run("calling(1.0)") == Outcome(0, False, [4.0], "")
 
 
 @compiled_only
-def test_a_change_of_a_callee_in_another_folder_is_noticed(machine):
-    machine.run("calling(1.0)")
-    machine.write("kernels/deep/callee.py", CALLEE.replace("1.0", "5.0"))
-    assert machine.run("calling(1.0)").values == [12.0]
-    machine.write("kernels/deep/callee.py", CALLEE)
-    assert machine.run("calling(1.0)") == Outcome(0, False, [4.0], "")
+def test_a_change_of_a_callee_in_another_folder_is_noticed(used):
+    used.write("kernels/deep/callee.py", CALLEE.replace("1.0", "5.0"))
+    assert used.run("calling(1.0)").values == [12.0]
+    used.write("kernels/deep/callee.py", CALLEE)
+    assert used.run("calling(1.0)") == Outcome(0, False, [4.0], "")
 
 
 @compiled_only
@@ -279,13 +297,12 @@ def empty(path: Path) -> None:
 
 @compiled_only
 @pytest.mark.parametrize("damage", [cut, flip, empty])
-def test_a_damaged_entry_is_compiled_again(machine, damage: Callable[[Path], None]):
-    machine.run("calling(1.0)")
-    for path in machine.entries:
+def test_a_damaged_entry_is_compiled_again(used, damage: Callable[[Path], None]):
+    for path in used.entries:
         damage(path)
-    again = machine.run("calling(1.0)")
+    again = used.run("calling(1.0)")
     assert (again.compiled, again.values) == (2, [4.0])
-    assert machine.run("calling(1.0)").compiled == 0
+    assert used.run("calling(1.0)").compiled == 0
 
 
 @compiled_only
@@ -299,19 +316,18 @@ def test_an_entry_under_another_name_is_not_taken(machine):
 
 
 @compiled_only
-def test_a_cache_that_cannot_be_written_is_read_and_another_is_filled(machine):
-    machine.run("calling(1.0)")
-    before = machine.entries
-    locked = {"LOCKED": str(machine.cache)}
-    ready = machine.run("calling(1.0)", **locked)
+def test_a_cache_that_cannot_be_written_is_read_and_another_is_filled(used):
+    before = used.entries
+    locked = {"LOCKED": str(used.cache)}
+    ready = used.run("calling(1.0)", **locked)
     assert (ready.compiled, ready.values) == (0, [4.0])
-    assert machine.run("calling(1.0)", "borrowing(1.0)", **locked).compiled == 1
-    again = machine.run("calling(1.0)", "borrowing(1.0)", **locked)
+    assert used.run("calling(1.0)", "borrowing(1.0)", **locked).compiled == 1
+    again = used.run("calling(1.0)", "borrowing(1.0)", **locked)
     assert (again.compiled, again.values) == (0, [4.0, 11.0])
-    assert machine.entries == before
-    spare = machine.home / "tmp" / f"meanfield-{os.getuid()}"
+    assert used.entries == before
+    spare = used.home / "tmp" / f"meanfield-{os.getuid()}"
     assert again.said == (
-        f"{machine.cache} cannot be written: compiled kernels are kept in {spare} for now; "
+        f"{used.cache} cannot be written: compiled kernels are kept in {spare} for now; "
         "set MEANFIELD_CACHE_DIR to a folder that can\n"
     )
 
@@ -342,10 +358,9 @@ def test_kernels_over_a_users_function_are_not_kept(machine):
 
 
 @compiled_only
-def test_settings_of_numba_have_folders_of_their_own(machine):
-    machine.run("calling(1.0)")
-    assert machine.run("calling(1.0)", NUMBA_NUM_THREADS="1").compiled == 0
-    assert machine.run("calling(1.0)", NUMBA_LOOP_VECTORIZE="0").compiled == 2
+def test_settings_of_numba_have_folders_of_their_own(used):
+    assert used.run("calling(1.0)", NUMBA_NUM_THREADS="1").compiled == 0
+    assert used.run("calling(1.0)", NUMBA_LOOP_VECTORIZE="0").compiled == 2
 
 
 @compiled_only

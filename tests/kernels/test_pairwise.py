@@ -69,11 +69,16 @@ def compare(name, x, mass, y=None, scale=1.0, dtype=np.float64):
         )
 
 
-CASES = [(name, dim) for name in FORMULAS for dim in (2, WIDE)]
+# The loops are compiled for every shape, precision and small dimension: not for all together.
+CASES = [
+    *((name, dim, np.float64) for name in FORMULAS for dim in (2, WIDE)),
+    *(("morse", dim, np.float64) for dim in (1, 3, 17)),
+    *((name, dim, np.float32) for name in ("morse", "rbf", "quadratic") for dim in (2, WIDE)),
+    ("morse", 3, np.float32),
+]
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize(("name", "dim"), [*CASES, *(("morse", dim) for dim in (1, 3, 5, 17))])
+@pytest.mark.parametrize(("name", "dim", "dtype"), CASES)
 def test_definition(name, dim, dtype):
     rng = np.random.default_rng(dim)
     x, mass = particles(rng, size(310, 9), dim, dtype)
@@ -157,9 +162,7 @@ def test_near_pairs_far_from_the_origin_keep_their_digits(name, dim):
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("dim", [2, WIDE])
-@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize(("name", "dim", "dtype"), CASES)
 def test_actio_is_reactio(name, dim, dtype):
     x, mass = particles(np.random.default_rng(4), size(400, 15), dim, dtype)
     _, gradient = pairwise(FORMULAS[name][0], x, mass)
@@ -238,7 +241,7 @@ def test_a_users_function_of_the_distance(dtype):
 def test_a_users_singular_function_between_two_sets():
     """Blocks are filled up with particles that have no mass: these must not be infinitely near."""
     charge = mf.Radial(lambda u: u**-0.5, lambda u: -0.5 * u**-1.5)
-    for dim in (2, WIDE):
+    for dim in (1, WIDE):
         x, y = np.zeros((3, dim)), np.ones((2, dim))
         value, gradient = pairwise(charge, x, np.ones(2), y)
         np.testing.assert_allclose(value, 2 * dim**-0.5, rtol=1e-14)
@@ -251,7 +254,7 @@ def test_users_function_of_the_distance_is_not_asked_for_a_force_at_zero():
     np.testing.assert_array_equal(pairwise(charge, x, np.ones(3))[1][:, 0], [-2.0, -2.0, 4.0])
 
 
-@pytest.mark.parametrize("dim", [2, 5])
+@pytest.mark.parametrize("dim", [2, 3])
 @pytest.mark.parametrize("name", ["rbf", "morse"])
 def test_paths_agree(name, dim):
     x, mass = particles(np.random.default_rng(8), size(300, 9), dim)
@@ -292,13 +295,13 @@ from meanfield.kernels.pairwise import pairwise
 set_threads(int(sys.argv[1]))
 rng = np.random.default_rng(0)
 found = hashlib.sha256()
-for dim in (2, 14):
+for dim in (2, 13):
     for dtype in (np.float64, np.float32):
-        x, mass = rng.normal(size=(1500, dim)).astype(dtype), rng.random(1500)
+        x, mass = rng.normal(size=(500, dim)).astype(dtype), rng.random(500)
         for array in (
             *pairwise("morse", x, mass),
             *pairwise("quadratic", x, mass),
-            *pairwise("rbf", x, mass[:700], x[:700]),
+            *pairwise("rbf", x, mass[:300], x[:300]),
         ):
             found.update(array.tobytes())
 print(found.hexdigest())
