@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from meanfield.transport import Distance, Measure
 
 BUDGET = 600.0
+WORDS = ("start", "previous")  # what `to` may be besides the path of a run
 
 
 class Curve(Protocol):
@@ -37,9 +38,9 @@ class DistanceTo(Observable):
     Parameters
     ----------
     to : {"start", "previous"}, path, Ensemble or Curve
-        The start of the run; the previous look; another run, "file.h5" or "file.h5@t"; other
-        particles; or an oracle that knows the measure at every time, by as many particles as the
-        run has.
+        The start of the run; the previous look; another run, "file.h5" or "file.h5@t", in an
+        experiment file seen from its folder; other particles; or an oracle that knows the measure
+        at every time, by as many particles as the run has.
     method : str or table
         As in `meanfield.transport.distance`: "sliced", or ``{kind = "sliced", directions = 50}``.
     modulo : "scaling", optional
@@ -73,9 +74,7 @@ class DistanceTo(Observable):
         self.to, self.modulo, self.budget = to, modulo, float(budget)
         self.method = make(method if isinstance(method, str) else dict(method))
         self.name = f"distance_{self.method.kind.replace('-', '_')}"
-        self._fixed = (
-            measure(to) if isinstance(to, str) and to not in ("start", "previous") else None
-        )
+        self._fixed = measure(to) if isinstance(to, str) and to not in WORDS else None
         self._previous: Ensemble | None = None
         self._near: Distance | None = None
 

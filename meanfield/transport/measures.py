@@ -198,15 +198,28 @@ def _of_ensemble(ensemble: Ensemble) -> Measure:
     return Measure(ensemble.position.astype(float), ensemble.mass, ensemble.layout)
 
 
-def _of_file(text: str) -> Measure:
-    from meanfield.storage import exists, open_run
+def run_at(text: str) -> tuple[str, float | None]:
+    """Path and time of "run.h5@2.5"; without a time, None.
 
-    path, time = text, None
-    if "@" in text and not exists(text):
-        path, _, moment = text.rpartition("@")
-        try:
-            time = float(moment)
-        except ValueError:
-            raise InvalidInput("@", moment, f"a time, as in {Path(path).name}@2.5") from None
+    Raises
+    ------
+    InvalidInput
+        If what follows the @ is no time.
+    """
+    from meanfield.storage import exists
+
+    if "@" not in text or exists(text):
+        return text, None
+    path, _, moment = text.rpartition("@")
+    try:
+        return path, float(moment)
+    except ValueError:
+        raise InvalidInput("@", moment, f"a time, as in {Path(path).name}@2.5") from None
+
+
+def _of_file(text: str) -> Measure:
+    from meanfield.storage import open_run
+
+    path, time = run_at(text)
     with open_run(path) as run:
         return of_run(run, time)
