@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -247,11 +247,25 @@ def _check(method: Method, one: Measure, other: Measure, allowed: Cost) -> None:
             cost = methods[name]().cost(*sizes)
             if cost.fits(allowed):
                 others.append(f"{name} ({cost.said})")
+    limits = [
+        *["most_seconds (--most)"] * (needed.seconds > allowed.seconds),
+        *["most_gigabytes"] * (needed.gigabytes > allowed.gigabytes),
+    ]
     raise Unsupported(
         f"{method.kind} between {sizes[0]:,} and {sizes[1]:,} particles takes about {needed}, and "
-        f"{allowed} are allowed: raise most_seconds "
-        f"and most_gigabytes, or take {' or '.join(others) or 'fewer particles'}"
+        f"{allowed} are allowed: raise {' and '.join(limits)}, "
+        f"or take {' or '.join(others) or 'fewer particles'}"
     )
+
+
+def require_time_for_all(method: Method, seconds: Sequence[float], most_seconds: float) -> None:
+    """Raise `Unsupported` if several distances together, of these costs, take longer than that."""
+    needed, allowed = Cost(sum(seconds), 0.0), Cost(most_seconds, 0.0)
+    if not needed.fits(allowed):
+        raise Unsupported(
+            f"{len(seconds)} distances by {method.kind} take about {needed.said}, and "
+            f"{allowed.said} are allowed: raise most_seconds, or take sliced"
+        )
 
 
 def _totals(method: Method, one: Measure, other: Measure) -> tuple[str, ...]:

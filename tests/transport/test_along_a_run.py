@@ -239,16 +239,19 @@ def test_the_command(tmp_path, monkeypatch, capsys):
 
     code, out, _ = call("a.h5@0", "a.h5", "--json", "d.json")
     assert (code, out.startswith("Distance(")) == (0, True)
+    many = Ensemble(np.zeros((6_000, 2)))
+    simulate(Wasserstein(L2()), many, scheme=Euler(0.1), until=0.1, out="b.h5").close()
     radius = np.sqrt(start.mean((start.position**2).sum(axis=1)))
     value = json.loads((tmp_path / "d.json").read_text())["value"]
     assert value == pytest.approx((1 - 0.9**10) * radius, rel=1e-12)
     assert call("a.h5", "a.h5@0.5", "--method", "sliced")[0] == 0
     for arguments, said in (
         (("a.h5", "a.h5@soon"), "@ = 'soon': expected a time, as in a.h5@2.5"),
-        (("a.h5", "b.h5"), "b.h5: no such file"),
+        (("a.h5", "c.h5"), "c.h5: no such file"),
         (("a.h5", "a.h5", "--method", "best"), "method.kind = 'best'"),
         (("a.h5", "a.h5", "--modulo", "scaling"), "needs neurons with blocks a"),
         (("a.h5", "a.h5", "--modulo", "signs"), "modulo = 'signs': expected 'scaling'"),
+        (("b.h5@0", "b.h5@0", "--most", "1s"), "raise most_seconds (--most), or take bures ("),
     ):
         code, _, err = call(*arguments)
         assert code == 2
