@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from numpy.typing import ArrayLike
@@ -16,7 +15,7 @@ from meanfield.observables.base import Observable, View, observables
 from meanfield.schedules import Schedule
 
 if TYPE_CHECKING:
-    from meanfield.transport import Distance, Measure
+    from meanfield.transport import Distance
 
 BUDGET = 600.0
 WORDS = ("start", "previous")  # what `to` may be besides the path of a run
@@ -80,10 +79,11 @@ class DistanceTo(Observable):
 
     def expect(self, view: View, looks: int) -> None:
         """Refuse what takes longer than the budget, and neurons that cannot be rescaled."""
-        from meanfield.transport import modulo_scaling
+        from meanfield.transport import measure, modulo_scaling
+        from meanfield.transport.measures import of_network
 
         if self.modulo is not None:
-            modulo_scaling(self._neurons(view))
+            modulo_scaling(of_network(measure(view.ensemble), network_of(view.flow.energy)))
         count = len(view.ensemble)
         other = self._fixed if self._fixed is not None else self.to
         known = isinstance(other, Ensemble) or self._fixed is not None
@@ -106,6 +106,7 @@ class DistanceTo(Observable):
             reference,
             self.method,
             modulo=self.modulo,
+            network=network_of(view.flow.energy),
             near=self._near,
             most_seconds=self.budget,
         )
@@ -116,16 +117,6 @@ class DistanceTo(Observable):
         if self.method.samples:
             values[f"{self.name}_error"] = found.standard_error
         return values
-
-    def _neurons(self, view: View) -> Measure:
-        """The particles, with what the risk says of their network."""
-        from meanfield.transport import measure
-
-        network = network_of(view.flow.energy)
-        if network is None:
-            return measure(view.ensemble)
-        known = {"activation": network.activation, "outer": network.outer}
-        return replace(measure(view.ensemble), network=known)
 
     def _reference(self, view: View) -> Any:
         if self._fixed is not None:

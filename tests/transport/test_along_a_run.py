@@ -122,6 +122,27 @@ def test_neurons_that_do_not_scale_are_refused_before_the_run():
             assert simulate(flow, mf.NormalInit(4), **arguments)["distance_cone"][-1] > 0
 
 
+def test_ensembles_scale_where_their_network_does(tmp_path):
+    """Nobody knows the activation of bare particles, unless they are told: then it is checked."""
+    relu, tanh = mf.TwoLayer("relu", 1), mf.TwoLayer("tanh", 1)
+    bounded = mf.TwoLayer("relu", 1, outer="bounded")
+    one = relu.ensemble(w=[[1.0], [-2.0]], a=[1.0, 0.5])
+    other = relu.ensemble(w=[[2.0], [-1.0]], a=[0.5, 1.0])
+    options = {"method": "cone", "modulo": "scaling"}
+    found = distance(one, other, **options, network=relu)
+    assert found.value < 1e-6
+    assert found.notes == ()
+    unknown = distance(one, other, **options)
+    assert unknown.value == found.value
+    assert "activation is not known" in unknown.notes[-1]
+    with pytest.raises(Unsupported, match="'tanh' is not positively homogeneous"):
+        distance(one, other, **options, network=tanh)
+    with pytest.raises(Unsupported, match="'tanh' is not positively homogeneous"):
+        mf.distance_matrix([one, other], "cone", modulo="scaling", network=tanh)
+    with pytest.raises(Unsupported, match="bounded outer weights do not scale"):
+        distance(one, other, **options, network=bounded)
+
+
 def test_rescaled_neurons_are_the_same_function(rng):
     network = mf.TwoLayer("relu", 3, bias=True)
     a, w, b = rng.standard_normal(6), rng.standard_normal((6, 3)), rng.standard_normal(6)
