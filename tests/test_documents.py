@@ -157,7 +157,7 @@ def test_commands_and_python_of_the_page_about_sweeps(tmp_path, monkeypatch, cap
     (tmp_path / "my.toml").write_text(experiment.replace("until = 10.0", "until = 0.4"))
     lines = [line for block in blocks("docs/sweeps.md", "console") for line in block.splitlines()]
     (tmp_path / "attraction.toml").write_text(blocks("docs/sweeps.md", "toml")[0])
-    commands = [line for line in lines if " two-gaussians" not in line]  # these take minutes
+    commands = [line for line in lines if ".toml" in line]  # shipped ones take minutes
     assert len(commands) == 4
     for line in commands:
         monkeypatch.setattr("sys.argv", [*shlex.split(line[2:]), "--jobs", "1"])

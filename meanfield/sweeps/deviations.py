@@ -5,6 +5,7 @@ A reference is an oracle; or, where there is none, the runs at the largest N (th
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import xarray
 
 SIZE = "ensemble.count"
+LONGEST = 200  # letters in which an oracle is named: one may hold its data
 Place = tuple[int, int]  # of a size and of a seed
 
 
@@ -146,7 +148,7 @@ def errors(
 
     finest = {key: kept[key].values[-1]}
     if exact is not None:
-        against = f"the oracle {exact.oracle!r}"
+        against = textwrap.shorten(f"the oracle {exact.oracle!r}", LONGEST, placeholder=" …")
         reference = exact.dataset(kept)
     else:
         of = "the mean over replicas" if key == SIZE else "the same seed"

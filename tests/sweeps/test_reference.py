@@ -11,7 +11,7 @@ import pytest
 import meanfield as mf
 from meanfield import cli
 from meanfield.config.oracles import oracle_of
-from meanfield.limits import Gibbs, LinearQuadratic, Oracle, TwoGaussiansInDimension
+from meanfield.limits import Gibbs, LinearQuadratic, Oracle, TwoGaussiansInDimension, oracles
 from meanfield.sweeps.measure import Probe
 from meanfield.sweeps.reference import Reference
 from tests.conftest import size
@@ -204,6 +204,31 @@ def test_what_is_no_oracle_is_refused_before_anything_runs(
     assert said in error
     assert "Traceback" not in error
     assert not folder.exists()
+
+
+OWN = """
+from dataclasses import dataclass
+from meanfield.limits import SelfConsistent, oracles
+
+@oracles.register("bowl")
+@dataclass(frozen=True)
+class Bowl(SelfConsistent):
+    def __init__(self, temperature: float, coupling: float = 2.0) -> None:
+        super().__init__(lambda x: (0.5 * (x - 1.0) ** 2).sum(axis=1), coupling, temperature)
+"""
+
+
+def test_an_oracle_of_functions_comes_from_a_python_file(tmp_path):
+    """Which makes the functions; the temperature is that of the experiment."""
+    (tmp_path / "own.py").write_text(OWN)
+    before = dict(oracles._entries)
+    try:
+        oracle, _ = made('python = ["own.py"]\n' + ATTRACTION, "bowl", tmp_path)
+        limit = oracle.at()
+        assert limit["mean"].ravel() == pytest.approx([1.0])
+        assert limit["second_moment"].ravel() == pytest.approx([1.0 + 0.2 / 3.0])
+    finally:
+        oracles._entries = before
 
 
 def test_a_law_is_no_finite_data(tmp_path):
