@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from dataclasses import dataclass
 
 import numpy as np
@@ -250,6 +251,7 @@ def test_the_energy_is_always_observed(tmp_path):
         design = Design.of(file, {"ensemble.count": [4]}, 1, **more)
         return [member.experiment for member in design.members]
 
-    assert "energy" in observed(ATTRACTION, series=("energy",))[0]
+    (member,) = observed(ATTRACTION, series=("energy",))
+    assert tomllib.loads(member)["run"]["observe"] == ["moments", "energy"]
     plain = ATTRACTION.replace('observe = ["moments"]', 'observe = ["energy", "moments"]')
     assert observed(plain, series=("energy",)) == observed(plain)
