@@ -93,6 +93,14 @@ def chaos(
     replicas: Annotated[
         int, typer.Option("--replicas", metavar="N", help="Seeds at each of them.")
     ] = 20,
+    reference: Annotated[
+        str,
+        typer.Option(
+            "--reference",
+            metavar="ORACLE",
+            help="What is exact, by name or as { kind = …, … } (default: the largest N).",
+        ),
+    ] = "",
     points: Annotated[
         int, typer.Option("--points", metavar="N", help="Test points of functions, at most.")
     ] = 256,
@@ -112,6 +120,7 @@ def chaos(
 
     The same command again does what is left, and tries again what has failed.
     """
+    from meanfield.config.files import toml_value
     from meanfield.sweeps import Chaos, chaos
 
     wanted: dict[str, Any] = {}
@@ -134,6 +143,7 @@ def chaos(
             folder / kind if len(wanted) > 1 else folder,
             **{kind: values},
             replicas=replicas,
+            reference=toml_value(reference) if reference else None,
             points=points,
             overrides=overrides or [],
             variant=variant,

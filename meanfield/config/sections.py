@@ -10,6 +10,7 @@ from typing import Any
 from meanfield.activations import activations
 from meanfield.config.data import DataSection, TeacherTable
 from meanfield.config.energy import EnergySection
+from meanfield.config.paths import measures_to_a_run
 from meanfield.config.problems import Problems, unknown_key
 from meanfield.config.run import RunSection
 from meanfield.config.tables import Checked, Table, check, check_kind
@@ -85,11 +86,17 @@ class Sections:
 
     @property
     def files(self) -> dict[str, Path]:
-        """The files that data and start are read from, by key."""
+        """The files that data, start and observables read, by key."""
+        from meanfield.transport.measures import run_at
+
         tables = {"data": self.data.checked.arguments, "ensemble": self.ensemble.arguments}
-        return {
+        found = {
             f"{name}.path": Path(table["path"]) for name, table in tables.items() if "path" in table
         }
+        for number, observable in enumerate(self.run.table()["observe"]):
+            if isinstance(observable, Mapping) and measures_to_a_run(observable):
+                found[f"run.observe.{number}.to"] = Path(run_at(observable["to"])[0])
+        return found
 
 
 # What a file must say, in the words of who does not know it yet.

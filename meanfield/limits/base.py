@@ -84,6 +84,16 @@ class Oracle(ABC):
         """
         raise Unsupported(f"the oracle {self.kind!r} knows no measure, only series")
 
+    def output(self, time: float, x: Array) -> Array:
+        """The function f of the network at inputs (n, d), as (n, k).
+
+        Raises
+        ------
+        Unsupported
+            If the oracle knows it by its measure only, or not at all.
+        """
+        raise Unsupported(f"the oracle {self.kind!r} knows no function")
+
 
 oracles: Registry[Oracle] = Registry("oracle")
 

@@ -83,16 +83,23 @@ class OrderParameters(Oracle):
 
     def measure(self, time: float, count: int) -> Ensemble:
         """Particles of equal masses that started evenly, and were carried along by the flow."""
-        require_nonnegative("time", time)
         require_count("count", count)
+        theta, mass = self.carried(time, self.particles(count))
+        return Ensemble(self.columns(theta[len(mass) :]), layout=self.layout(), time=float(time))
+
+    def carried(self, time: float, also: Array | None = None) -> tuple[Array, Array]:
+        """The nodes of the rule for the start at a time, (N, p), and their masses (N,).
+
+        Others (M, p) that are carried along without any weight come after them, (N + M, p): the
+        field is that of the limit.
+        """
+        require_nonnegative("time", time)
         theta, mass = self.start(self.nodes)
-        # They have no weight, so that the field is that of the limit.
-        carried = np.vstack([theta, self.particles(count)])
-        masses = np.concatenate([mass, np.zeros(count)])
+        start = theta if also is None else np.vstack([theta, also])
+        masses = np.concatenate([mass, np.zeros(len(start) - len(mass))])
         system = _System(self, self.nodes, masses)
-        end = integrate(system.rate, carried.ravel(), np.array([float(time)]))[0]
-        theta = end.reshape(carried.shape)[len(mass) :]
-        return Ensemble(self.columns(theta), layout=self.layout(), time=float(time))
+        end = integrate(system.rate, start.ravel(), np.array([float(time)]))[0]
+        return end.reshape(start.shape), mass
 
     def risk_at(self, theta: ArrayLike, mass: ArrayLike) -> float:
         """The risk of any measure of order parameters (N, p) with masses (N,)."""

@@ -134,6 +134,15 @@ class TwoGaussiansInDimension(Radial):
         object.__setattr__(self, "start_dim", self.start_dim or self.dim)
         super().__post_init__()
 
+    def output(self, time: float, x: Array) -> Array:
+        """f at inputs (n, dim), or at their norms (n, 1), as (n, 1): a function of |x|."""
+        points = np.asarray(x, dtype=float)
+        fits = points.ndim == 2 and points.shape[1] in (1, self.dim)
+        require(fits, "x", points.shape, f"inputs (n, {self.dim}), or their norms (n, 1)")
+        radii, mass = self.carried(time)
+        values, _ = self.averaged(radii * np.linalg.norm(points, axis=1))
+        return (mass @ values)[:, None]
+
     def latents(self, nodes: int) -> tuple[Array, Array, Array]:
         radius, chance = chi_rule(self.dim, nodes)
         return (

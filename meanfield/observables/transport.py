@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from numpy.typing import ArrayLike
@@ -16,9 +15,10 @@ from meanfield.observables.base import Observable, View, observables
 from meanfield.schedules import Schedule
 
 if TYPE_CHECKING:
-    from meanfield.transport import Distance, Measure
+    from meanfield.transport import Distance
 
 BUDGET = 600.0
+WORDS = ("start", "previous")  # what `to` may be besides the path of a run
 
 
 class Curve(Protocol):
@@ -37,9 +37,9 @@ class DistanceTo(Observable):
     Parameters
     ----------
     to : {"start", "previous"}, path, Ensemble or Curve
-        The start of the run; the previous look; another run, "file.h5" or "file.h5@t"; other
-        particles; or an oracle that knows the measure at every time, by as many particles as the
-        run has.
+        The start of the run; the previous look; another run, "file.h5" or "file.h5@t", in an
+        experiment file seen from its folder; other particles; or an oracle that knows the measure
+        at every time, by as many particles as the run has.
     method : str or table
         As in `meanfield.transport.distance`: "sliced", or ``{kind = "sliced", directions = 50}``.
     modulo : "scaling", optional
@@ -73,18 +73,17 @@ class DistanceTo(Observable):
         self.to, self.modulo, self.budget = to, modulo, float(budget)
         self.method = make(method if isinstance(method, str) else dict(method))
         self.name = f"distance_{self.method.kind.replace('-', '_')}"
-        self._fixed = (
-            measure(to) if isinstance(to, str) and to not in ("start", "previous") else None
-        )
+        self._fixed = measure(to) if isinstance(to, str) and to not in WORDS else None
         self._previous: Ensemble | None = None
         self._near: Distance | None = None
 
     def expect(self, view: View, looks: int) -> None:
         """Refuse what takes longer than the budget, and neurons that cannot be rescaled."""
-        from meanfield.transport import modulo_scaling
+        from meanfield.transport import measure, modulo_scaling
+        from meanfield.transport.measures import of_network
 
         if self.modulo is not None:
-            modulo_scaling(self._neurons(view))
+            modulo_scaling(of_network(measure(view.ensemble), network_of(view.flow.energy)))
         count = len(view.ensemble)
         other = self._fixed if self._fixed is not None else self.to
         known = isinstance(other, Ensemble) or self._fixed is not None
@@ -107,6 +106,7 @@ class DistanceTo(Observable):
             reference,
             self.method,
             modulo=self.modulo,
+            network=network_of(view.flow.energy),
             near=self._near,
             most_seconds=self.budget,
         )
@@ -117,16 +117,6 @@ class DistanceTo(Observable):
         if self.method.samples:
             values[f"{self.name}_error"] = found.standard_error
         return values
-
-    def _neurons(self, view: View) -> Measure:
-        """The particles, with what the risk says of their network."""
-        from meanfield.transport import measure
-
-        network = network_of(view.flow.energy)
-        if network is None:
-            return measure(view.ensemble)
-        known = {"activation": network.activation, "outer": network.outer}
-        return replace(measure(view.ensemble), network=known)
 
     def _reference(self, view: View) -> Any:
         if self._fixed is not None:

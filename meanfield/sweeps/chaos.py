@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,16 +16,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from meanfield.arrays import Array
-from meanfield.config import ExperimentFile
+from meanfield.config import Experiment, ExperimentFile
 from meanfield.config.files import Paths
+from meanfield.config.oracles import oracle_of
 from meanfield.errors import require, require_count
 from meanfield.limits import Oracle
+from meanfield.loop import Problem
+from meanfield.schemes import Scheme
 from meanfield.sweeps import results, statistics
 from meanfield.sweeps.design import Design
 from meanfield.sweeps.deviations import SIZE, errors, measured
 from meanfield.sweeps.executors import cluster, local
 from meanfield.sweeps.folder import FINISHED
 from meanfield.sweeps.measure import Probe
+from meanfield.sweeps.reference import Reference
 from meanfield.sweeps.statistics import Estimate
 from meanfield.sweeps.sweep import Say, Sweep, run_design
 
@@ -170,7 +174,7 @@ def chaos(
     sizes: Sequence[int] = (),
     steps: Sequence[float] = (),
     replicas: int | Sequence[int] = 20,
-    reference: Oracle | None = None,
+    reference: Oracle | str | Mapping[str, Any] | None = None,
     points: int = POINTS,
     overrides: Sequence[str] = (),
     variant: str = "",
@@ -194,9 +198,11 @@ def chaos(
         of the scheme.
     replicas : int or sequence of int
         How many seeds, or which.
-    reference : Oracle, optional
-        What is exact: its series and, if it knows one, its measure. Default: the mean of the runs
-        at the largest N, which then are no data; of the smallest step, the run of the same seed.
+    reference : Oracle, str or table, optional
+        What is exact: its series, its function f, and its measure, as far as it knows them. By
+        name, or as a table with ``kind``, it is made for the experiment; see
+        `meanfield.config.oracles`. Default: the mean of the runs at the largest N, which then are
+        no data; of the smallest step, the run of the same seed.
     points : int
         Test points of functions, at most: inputs of the data.
     overrides, variant, jobs, threads, on, max_wall, say
@@ -226,30 +232,32 @@ def chaos(
     workers = cluster(on) if on else local(jobs, threads)
     # What takes longest comes first, so that no processor waits for it at the end.
     grid = {key: values[::-1]}
-    design = Design.of(file, grid, seeds, overrides=overrides, variant=variant, same_data=True)
-    first = design.members[0].experiment
-    keep = tomllib.loads(first)["run"].get("keep", {})
+    options: dict[str, Any] = {"overrides": overrides, "variant": variant}
+    design = Design.of(file, grid, seeds, **options, same_data=True, series=("energy",))
+    first = tomllib.loads(design.members[0].experiment)
+    keep = first["run"].get("keep", {})
     require("particles" not in keep, "run.keep", keep, "frames of all particles, to compare them")
-    probe = Probe.of(first, points)
+    model = Experiment(first)
+    problem = model.problem(model.seeds[0])
+    probe = Probe.of(problem.flow.energy, points)
+    exact = None
+    if reference is not None:
+        oracle = oracle_of(reference, "reference", problem.flow.energy, first["energy"])
+        exact = Reference(oracle, probe, problem.start)
     found = run_design(design, Path(folder), workers, threads, max_wall, say)
     done = (found.final["status"].transpose(key, "seed") == FINISHED).values
     if found.stopped or done.any(axis=1).sum() < least or done.all(axis=0).sum() < 2:
         return found
     path = found.path / RESULTS
-    kept = measured(found, key, probe, reference, results.read(path), say)
-    result = Chaos(found, key, _order(first, key, probe), *errors(kept, key, probe, reference))
+    kept = measured(found, key, probe, exact, results.read(path), say)
+    order = 1.0 if key == SIZE else _order(problem, model.scheme)
+    result = Chaos(found, key, order, *errors(kept, key, probe, exact))
     tree = {"/": result.errors, "/rates": result.rates(), "/measured": kept}
     results.write(path, tree, {"title": found.title, "against": result.against})
     return result
 
 
-def _order(experiment: str, key: str, probe: Probe) -> float:
-    """Of the bias: 1 in 1/N; in the step, that of the scheme, the weak one where there is noise."""
-    if key == SIZE:
-        return 1.0
-    from meanfield.config import Experiment
-
-    found = Experiment(tomllib.loads(experiment))
-    flow, scheme = found.problem(found.seeds[0]).flow, found.scheme
-    noisy = flow.noise(probe.network.layout) is not None
+def _order(problem: Problem, scheme: Scheme) -> float:
+    """Of the bias in the step: that of the scheme, the weak one where there is noise."""
+    noisy = problem.flow.noise(problem.start.layout) is not None
     return float(scheme.weak if noisy and scheme.weak is not None else scheme.order)

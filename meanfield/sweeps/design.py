@@ -81,6 +81,7 @@ class Design:
         overrides: Sequence[str] = (),
         variant: str = "",
         same_data: bool = False,
+        series: Sequence[str] = (),
     ) -> Design:
         """Check everything, and resolve the experiment of every member.
 
@@ -98,6 +99,8 @@ class Design:
         same_data : bool
             Whether data and teacher are drawn from the first seed for all, where the file does
             not say from which: the seeds then differ in start and noise alone.
+        series : sequence of str
+            Observables that every run has besides, where no other yields the series of that name.
 
         Raises
         ------
@@ -122,6 +125,11 @@ class Design:
                 tables["data"]["seed"] = found.seeds[0]
                 found = _experiment(file, tables, name, variant)
             found.check()
+            lacking = [name for name in series if name not in found.series]
+            if lacking:
+                tables["run"]["observe"] = [*tables["run"].get("observe", []), *lacking]
+                found = _experiment(file, tables, name, variant)
+                found.check()
             checked.append(found)
             return _members(found, point)
 

@@ -5,24 +5,24 @@ A reference is an oracle; or, where there is none, the runs at the largest N (th
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from meanfield.arrays import Array
-from meanfield.ensemble import Ensemble
-from meanfield.errors import Unsupported
-from meanfield.limits import Oracle
 from meanfield.storage import Run, open_run
 from meanfield.sweeps import measure
 from meanfield.sweeps.folder import FINISHED, Folder
-from meanfield.sweeps.measure import W2_PARTICLES, Probe
+from meanfield.sweeps.measure import Probe
+from meanfield.sweeps.reference import Reference
 from meanfield.sweeps.sweep import Say, Sweep
 
 if TYPE_CHECKING:
     import xarray
 
 SIZE = "ensemble.count"
+LONGEST = 200  # letters in which an oracle is named: one may hold its data
 Place = tuple[int, int]  # of a size and of a seed
 
 
@@ -30,7 +30,7 @@ def measured(
     found: Sweep,
     key: str,
     probe: Probe,
-    oracle: Oracle | None,
+    exact: Reference | None,
     before: xarray.DataTree | None,
     say: Say | None,
 ) -> xarray.Dataset:
@@ -42,9 +42,9 @@ def measured(
         Over one key.
     key : str
     probe : Probe
-    oracle : Oracle, optional
-        Then W₂ is that to its measure; else to the largest run of the next seed, or to the run
-        with the smallest step of the same one.
+    exact : Reference, optional
+        An oracle: then W₂ is that to its measure; else to the largest run of the next seed, or to
+        the run with the smallest step of the same one.
     before : DataTree, optional
         What an earlier session has written: the same of the same runs is taken from there.
     say : callable, optional
@@ -86,12 +86,12 @@ def measured(
             frames[str(place)] = run.frames.times
     times = measure.common_times(frames)
     known = _known(before, probe, times)
-    exact = _measure(oracle, times)
+    oracle = "" if exact is None else repr(exact.oracle)
 
     def row(place: Place) -> dict[str, Any]:
-        pair = partner(place), (None if oracle is not None else stranger(place))
+        pair = partner(place), (None if exact is not None else stranger(place))
         names = [str(digests[other]) if other else "" for other in pair]
-        reference = " ".join([repr(oracle or ""), *names])
+        reference = " ".join([oracle, *names])
         identity = {"run": str(digests[place]), "reference": reference}
         if (kept := known.get((identity["run"], reference))) is not None:
             return identity | kept
@@ -104,7 +104,7 @@ def measured(
                 with opened(pair[0]) as larger:
                     new["coupling"] = measure.coupling(run, larger, times)
             if exact is not None:
-                new["w2"][-1] = measure.distance(run.final, exact[-1])
+                new["w2"][-1] = measure.distance(run.final, exact.measure(float(times[-1])))
             elif pair[1] is not None and place[0] != last:
                 with opened(pair[1]) as other:
                     new["w2"][-1] = measure.distance(run.final, other.final)
@@ -134,7 +134,7 @@ def measured(
 
 
 def errors(
-    kept: xarray.Dataset, key: str, probe: Probe, oracle: Oracle | None
+    kept: xarray.Dataset, key: str, probe: Probe, exact: Reference | None
 ) -> tuple[str, xarray.Dataset]:
     """What the reference is, in words, and the squared errors; see `chaos.Chaos`."""
     import xarray
@@ -147,9 +147,9 @@ def errors(
         return (difference**2).sum("component", skipna=False).dot(weights)
 
     finest = {key: kept[key].values[-1]}
-    if oracle is not None:
-        against = f"the oracle {oracle!r}"
-        reference = _exact(kept, probe, oracle)
+    if exact is not None:
+        against = textwrap.shorten(f"the oracle {exact.oracle!r}", LONGEST, placeholder=" …")
+        reference = exact.dataset(kept)
     else:
         of = "the mean over replicas" if key == SIZE else "the same seed"
         against = f"{of} at {key} = {finest[key]:g}"
@@ -165,33 +165,13 @@ def errors(
     for name in names:
         if name in reference:
             found[name.removeprefix("values_")] = (kept[name] - reference[name]) ** 2
-    if oracle is None:  # the reference itself is no data
+    if exact is None:  # the reference itself is no data
         found = {name: values.where(kept[key] != finest[key]) for name, values in found.items()}
     if key == SIZE:
         replicas = (kept["run"] != "").sum("seed")
         about = square(kept["output"] - kept["output"].mean("seed"))
         found["variance"] = about * replicas / (replicas - 1.0).clip(min=1.0)
     return against, xarray.Dataset(found).merge(kept[[*names, "independent"]])
-
-
-def _exact(kept: xarray.Dataset, probe: Probe, oracle: Oracle) -> xarray.Dataset:
-    """The oracle's function and series, as far as it knows them."""
-    import xarray
-
-    times = kept["time"].values
-    data: dict[str, Any] = {}
-    exact = _measure(oracle, times)
-    if exact is not None:
-        unknown = np.full(kept["output"].shape[-2:], np.nan)
-        rows = [unknown if each is None else probe.output(each) for each in exact]
-        data["output"] = (("time", "point", "component"), np.array(rows))
-    some = slice(len(times) - 1, None) if oracle.stationary else slice(None)
-    for name, values in oracle.at([np.inf] if oracle.stationary else times).series.items():
-        if f"values_{name}" in kept and np.ndim(values) == 1:
-            series = np.full(len(times), np.nan)
-            series[some] = values
-            data[f"values_{name}"] = ("time", series)
-    return xarray.Dataset(data, {"time": times})
 
 
 def _known(
@@ -210,15 +190,3 @@ def _known(
         }
         for place in np.ndindex(old["run"].shape)
     }
-
-
-def _measure(oracle: Oracle | None, times: Array) -> list[Ensemble | None] | None:
-    """The oracle's measure at each time; a stationary one's at the last."""
-    if oracle is None:
-        return None
-    try:
-        if oracle.stationary:
-            return [None] * (len(times) - 1) + [oracle.measure(np.inf, W2_PARTICLES)]
-        return [oracle.measure(float(time), W2_PARTICLES) for time in times]
-    except Unsupported:
-        return None

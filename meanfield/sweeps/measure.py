@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from meanfield.arrays import Array
 from meanfield.data import FiniteData, Stream
 from meanfield.ensemble import Ensemble
 from meanfield.errors import Unsupported
+from meanfield.functionals import Functional
 from meanfield.kernels import elementwise
 from meanfield.kernels.blas import single_threaded
 from meanfield.networks import TwoLayer
@@ -41,18 +41,15 @@ class Probe:
     weights: Array
 
     @classmethod
-    def of(cls, experiment: str, points: int) -> Probe:
-        """The inputs of the experiment's data; of a law, or of more data, so many drawn at random.
+    def of(cls, energy: Functional, points: int) -> Probe:
+        """The inputs of the data of a risk; of a law, or of more data, so many drawn at random.
 
         Raises
         ------
         Unsupported
             If the energy has no risk, so that there is no function.
         """
-        from meanfield.config import Experiment
-
-        found = Experiment(tomllib.loads(experiment))
-        for _, term in found.problem(found.seeds[0]).flow.energy.terms():
+        for _, term in energy.terms():
             if hasattr(term, "network") and hasattr(term, "data"):
                 return cls(term.network, *_inputs(term.data, points))
         raise Unsupported("the energy has no risk: without a network there is no function f")

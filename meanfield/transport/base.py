@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from meanfield.arrays import Array
 from meanfield.errors import InvalidInput, Unsupported, require, require_positive
 from meanfield.memory import machine
 from meanfield.registry import Registry
 from meanfield.transport.measures import Measure, Modulo, pair
+
+if TYPE_CHECKING:
+    from meanfield.networks import TwoLayer
 
 MOST_SECONDS = 600.0
 Potentials = tuple[Array, Array]
@@ -153,6 +156,7 @@ def distance(
     method: str | dict[str, Any] | Method = "exact",
     *,
     modulo: Modulo | None = None,
+    network: TwoLayer | None = None,
     near: Distance | None = None,
     most_seconds: float = MOST_SECONDS,
     most_gigabytes: float | None = None,
@@ -170,6 +174,9 @@ def distance(
         where it does not (of neurons modulo scaling, the cone distance).
     modulo : "scaling", optional
         Compare neurons as functions: see `meanfield.transport.modulo_scaling`.
+    network : TwoLayer, optional
+        That ensembles are neurons of, for ``modulo``: an activation that does not scale is refused.
+        Runs know theirs; where it is not known, a note says what is taken for granted.
     near : Distance, optional
         Of measures nearby, of the same sizes, as at the last look along a trajectory: its dual
         potentials are where the exact method starts (with POT ≥ 0.9.7), in half the time.
@@ -190,7 +197,7 @@ def distance(
     """
     from meanfield.kernels.blas import single_threaded
 
-    one, other = pair(first, second, modulo)
+    one, other = pair(first, second, modulo, network)
     room = 0.5e-9 * machine() if most_gigabytes is None else most_gigabytes
     require_positive("most_seconds", most_seconds)
     require_positive("most_gigabytes", room)
@@ -203,7 +210,7 @@ def distance(
     _check(chosen, one, other, allowed)
     with single_threaded():  # the bits do not depend on the threads; matrices are small
         found = chosen.between(one, other, None if near is None else near.potentials)
-    notes = (*why, *found.notes, *_totals(chosen, one, other))
+    notes = (*why, *found.notes, *_totals(chosen, one, other), *_unknown(modulo, one, other))
     return replace(found, notes=notes)
 
 
@@ -247,11 +254,25 @@ def _check(method: Method, one: Measure, other: Measure, allowed: Cost) -> None:
             cost = methods[name]().cost(*sizes)
             if cost.fits(allowed):
                 others.append(f"{name} ({cost.said})")
+    limits = [
+        *["most_seconds (--most)"] * (needed.seconds > allowed.seconds),
+        *["most_gigabytes"] * (needed.gigabytes > allowed.gigabytes),
+    ]
     raise Unsupported(
         f"{method.kind} between {sizes[0]:,} and {sizes[1]:,} particles takes about {needed}, and "
-        f"{allowed} are allowed: raise most_seconds "
-        f"and most_gigabytes, or take {' or '.join(others) or 'fewer particles'}"
+        f"{allowed} are allowed: raise {' and '.join(limits)}, "
+        f"or take {' or '.join(others) or 'fewer particles'}"
     )
+
+
+def require_time_for_all(method: Method, seconds: Sequence[float], most_seconds: float) -> None:
+    """Raise `Unsupported` if several distances together, of these costs, take longer than that."""
+    needed, allowed = Cost(sum(seconds), 0.0), Cost(most_seconds, 0.0)
+    if not needed.fits(allowed):
+        raise Unsupported(
+            f"{len(seconds)} distances by {method.kind} take about {needed.said}, and "
+            f"{allowed.said} are allowed: raise most_seconds, or take sliced"
+        )
 
 
 def _totals(method: Method, one: Measure, other: Measure) -> tuple[str, ...]:
@@ -259,6 +280,12 @@ def _totals(method: Method, one: Measure, other: Measure) -> tuple[str, ...]:
     if not method.balanced or abs(totals[0] - totals[1]) <= 1e-9 * max(totals):
         return ()
     return (f"masses are compared as shares of the totals {totals[0]:.6g} and {totals[1]:.6g}",)
+
+
+def _unknown(modulo: Modulo | None, one: Measure, other: Measure) -> tuple[str, ...]:
+    if modulo is None or (one.network and other.network):
+        return ()
+    return ("the activation is not known (network = …), and taken to be positively homogeneous",)
 
 
 def check_order(order: float) -> None:

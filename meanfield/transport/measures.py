@@ -16,6 +16,7 @@ from meanfield.ensemble import Ensemble, Layout
 from meanfield.errors import InvalidInput, Unsupported, require
 
 if TYPE_CHECKING:
+    from meanfield.networks import TwoLayer
     from meanfield.storage import Run
 
 Modulo = Literal["scaling"]
@@ -34,7 +35,7 @@ class Measure:
     layout : Layout, optional
         What the columns mean, if that is known.
     network : mapping
-        The table ``[network]`` of the experiment that the particles come from, if it is known.
+        What is known of the network that the particles are neurons of, as in ``[network]``.
     """
 
     points: Array
@@ -124,7 +125,9 @@ def of_run(run: Run, time: float | None = None) -> Measure:
     return replace(found, network=table)
 
 
-def pair(first: Any, second: Any, modulo: Modulo | None = None) -> tuple[Measure, Measure]:
+def pair(
+    first: Any, second: Any, modulo: Modulo | None = None, network: TwoLayer | None = None
+) -> tuple[Measure, Measure]:
     """Two measures on the same space.
 
     Parameters
@@ -133,8 +136,10 @@ def pair(first: Any, second: Any, modulo: Modulo | None = None) -> tuple[Measure
         As in `measure`.
     modulo : "scaling", optional
         See `modulo_scaling`.
+    network : TwoLayer, optional
+        Of particles that do not know theirs.
     """
-    one, other = measure(first), measure(second)
+    one, other = (of_network(measure(each), network) for each in (first, second))
     if one.layout is not None and other.layout is not None:
         blocks = [dict(m.layout.blocks) for m in (one, other) if m.layout is not None]
         plain = any(set(b) == {"x"} for b in blocks)
@@ -146,12 +151,23 @@ def pair(first: Any, second: Any, modulo: Modulo | None = None) -> tuple[Measure
     return modulo_scaling(one), modulo_scaling(other)
 
 
+def of_network(particles: Measure, network: TwoLayer | None) -> Measure:
+    """The same as neurons of a network, unless theirs is known."""
+    if network is None or particles.network:
+        return particles
+    known = {"activation": network.activation, "outer": network.outer}
+    return replace(particles, network=known)
+
+
 def modulo_scaling(neurons: Measure) -> Measure:
     """Neurons as a signed measure on the unit sphere: Σ m a |(w, b)| δ at (w, b) / |(w, b)|.
 
     (a, w, b) and (a/c, c w, c b) with c > 0 are the same function x ↦ a s(<w, x> + b) where s is
     positively homogeneous, as ReLU: they have the same image, and so have all ensembles that
     differ by such scalings only. Neurons of one direction add up, and cancel if their signs differ.
+
+    Runs with an experiment know their network. Ensembles do not: unless their network is given,
+    they are taken at the caller's word.
 
     Raises
     ------
@@ -177,7 +193,8 @@ def modulo_scaling(neurons: Measure) -> Measure:
     directions = np.round(inner[there] / norm[there, None], MERGED) + 0.0
     points, index = np.unique(directions, axis=0, return_inverse=True)
     mass = np.bincount(index.ravel(), weight[there], minlength=len(points))
-    return Measure(points / np.linalg.norm(points, axis=1, keepdims=True), mass)
+    directions = points / np.linalg.norm(points, axis=1, keepdims=True)
+    return Measure(directions, mass, network=neurons.network)
 
 
 def _require_homogeneous(network: Mapping[str, Any]) -> None:
@@ -198,15 +215,28 @@ def _of_ensemble(ensemble: Ensemble) -> Measure:
     return Measure(ensemble.position.astype(float), ensemble.mass, ensemble.layout)
 
 
-def _of_file(text: str) -> Measure:
-    from meanfield.storage import exists, open_run
+def run_at(text: str) -> tuple[str, float | None]:
+    """Path and time of "run.h5@2.5"; without a time, None.
 
-    path, time = text, None
-    if "@" in text and not exists(text):
-        path, _, moment = text.rpartition("@")
-        try:
-            time = float(moment)
-        except ValueError:
-            raise InvalidInput("@", moment, f"a time, as in {Path(path).name}@2.5") from None
+    Raises
+    ------
+    InvalidInput
+        If what follows the @ is no time.
+    """
+    from meanfield.storage import exists
+
+    if "@" not in text or exists(text):
+        return text, None
+    path, _, moment = text.rpartition("@")
+    try:
+        return path, float(moment)
+    except ValueError:
+        raise InvalidInput("@", moment, f"a time, as in {Path(path).name}@2.5") from None
+
+
+def _of_file(text: str) -> Measure:
+    from meanfield.storage import open_run
+
+    path, time = run_at(text)
     with open_run(path) as run:
         return of_run(run, time)

@@ -10,7 +10,7 @@ import numpy as np
 
 from meanfield.arrays import Array
 from meanfield.errors import Unsupported
-from meanfield.transport.base import MOST_SECONDS, Cost, distance, make
+from meanfield.transport.base import MOST_SECONDS, distance, make, require_time_for_all
 
 if TYPE_CHECKING:
     from meanfield.storage import Run
@@ -79,12 +79,8 @@ def metric_speed(
     if len(frames) < 2:
         raise Unsupported(f"a path needs two frames or more, and the run has {len(frames)}")
     count = len(frames[0])
-    needed = (len(frames) - 1) * chosen.cost(count, count, run.layout.width).seconds
-    if needed > most_seconds:
-        raise Unsupported(
-            f"{len(frames) - 1} distances by {chosen.kind} take about {Cost(needed, 0).said}, and "
-            f"{Cost(most_seconds, 0).said} are allowed: raise most_seconds, or take sliced"
-        )
+    each = chosen.cost(count, count, run.layout.width).seconds
+    require_time_for_all(chosen, [each] * (len(frames) - 1), most_seconds)
     steps: list[float] = []
     before, near = frames[0], None
     for frame in itertools.islice(frames, 1, None):

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from meanfield.arrays import Array
-from meanfield.errors import Unsupported, require, require_count
-from meanfield.transport.base import MOST_SECONDS, Cost, Method, distance, make
+from meanfield.errors import require, require_count
+from meanfield.transport.base import MOST_SECONDS, Method, distance, make, require_time_for_all
 from meanfield.transport.measures import Measure, Modulo, measure, of_run
 
 
@@ -76,7 +76,7 @@ def distance_matrix(
     measures : sequence
         Each as in `distance`; with `times`, runs or paths of them.
     method
-        As in `distance` but for "auto", as are ``modulo`` and ``most_gigabytes``.
+        As in `distance` but for "auto", as are ``modulo``, ``network`` and ``most_gigabytes``.
     times : sequence of float, optional
         Take every run at each of these times (the frames nearest to them).
     most_seconds : float
@@ -93,20 +93,17 @@ def distance_matrix(
         else [(_name(each, k), measure(each)) for k, each in enumerate(measures)]
     )
     require(len(given) > 0, "measures", measures, "one measure or more")
-    room = {key: parameters.pop(key) for key in ("most_gigabytes",) if key in parameters}
+    others = ("network", "most_gigabytes")
+    more = {key: parameters.pop(key) for key in others if key in parameters}
     chosen, count = make(method, **parameters), len(given)
     pairs = [(i, j) for i in range(count) for j in range(i)]
     sizes = [len(each) for _, each in given]
-    needed = sum(chosen.cost(sizes[i], sizes[j], given[i][1].dim).seconds for i, j in pairs)
-    if needed > most_seconds:
-        raise Unsupported(
-            f"{len(pairs)} distances by {chosen.kind} take about {Cost(needed, 0).said}, and "
-            f"{Cost(most_seconds, 0).said} are allowed: raise most_seconds, or take sliced"
-        )
+    seconds = [chosen.cost(sizes[i], sizes[j], given[i][1].dim).seconds for i, j in pairs]
+    require_time_for_all(chosen, seconds, most_seconds)
     values, errors = np.zeros((count, count)), np.zeros((count, count))
     for i, j in pairs:
         found = distance(
-            given[i][1], given[j][1], chosen, modulo=modulo, most_seconds=most_seconds, **room
+            given[i][1], given[j][1], chosen, modulo=modulo, most_seconds=most_seconds, **more
         )
         values[i, j] = values[j, i] = found.value
         errors[i, j] = errors[j, i] = found.standard_error

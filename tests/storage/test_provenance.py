@@ -138,6 +138,29 @@ def test_the_hash_of_every_file_that_was_read(repository):
     assert found["sha256_ensemble_path"] == start
 
 
+def test_a_run_that_an_observable_measures_to(repository, monkeypatch, tmp_path):
+    """It is seen from the folder of the file, and what it holds belongs to the experiment."""
+    text = (repository / "small.toml").read_text()
+    mf.Experiment.load(repository / "small.toml").run(repository / "first.h5").close()
+    observe = 'observe = ["energy", { kind = "w2", to = "first.h5@0" }, "moments"]\n'
+    (repository / "second.toml").write_text(text + observe)
+    monkeypatch.chdir(tmp_path)  # where there is no first.h5
+    out = tmp_path / "second.h5"
+    with mf.Experiment.load(repository / "second.toml").run(out) as run:
+        with mf.open(repository / "first.h5") as first:
+            expected = mf.distance(first.frames[0], run.final).value
+        assert float(run["w2"][-1]) == expected > 0
+        assert float(run["w2"][0]) == 0.0
+        digest = hashlib.sha256((repository / "first.h5").read_bytes()).hexdigest()
+        assert run.provenance["sha256_run_observe_1_to"] == digest
+        assert f'to = "{repository / "first.h5@0"}"' in run.experiment
+    mf.Experiment.load(repository / "small.toml", ["run.seed=5"]).run(
+        repository / "first.h5", force=True
+    ).close()
+    with pytest.raises(FileProblem, match=r"another run.observe.1.to .what the file holds.:"):
+        mf.Experiment.load(repository / "second.toml").run(out, resume=True)
+
+
 def test_a_run_is_not_continued_on_other_data(repository):
     path = repository / "run.h5"
     experiment = mf.Experiment.load(repository / "small.toml")

@@ -283,8 +283,8 @@ def test_frames_must_be_whole(tmp_path):
 
 @pytest.mark.parametrize("text", [EXPERIMENT, POPULATION])
 def test_test_points_are_the_inputs(tmp_path, text):
-    (member, *_) = members(write(tmp_path, text), {})
-    probe = Probe.of(member.experiment, 5)
+    experiment = mf.Experiment.load(write(tmp_path, text))
+    probe = Probe.of(experiment.problem(0).flow.energy, 5)
     assert len(probe.x) == len(probe.weights) == (3 if text is EXPERIMENT else 5)
     assert probe.weights.sum() == pytest.approx(1)
     start = mf.NormalInit(7).draw(probe.network.layout, 0)

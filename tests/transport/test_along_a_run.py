@@ -121,6 +121,27 @@ def test_neurons_that_do_not_scale_are_refused_before_the_run():
             assert simulate(flow, mf.NormalInit(4), **arguments)["distance_cone"][-1] > 0
 
 
+def test_ensembles_scale_where_their_network_does(tmp_path):
+    """Nobody knows the activation of bare particles, unless they are told: then it is checked."""
+    relu, tanh = mf.TwoLayer("relu", 1), mf.TwoLayer("tanh", 1)
+    bounded = mf.TwoLayer("relu", 1, outer="bounded")
+    one = relu.ensemble(w=[[1.0], [-2.0]], a=[1.0, 0.5])
+    other = relu.ensemble(w=[[2.0], [-1.0]], a=[0.5, 1.0])
+    options = {"method": "cone", "modulo": "scaling"}
+    found = distance(one, other, **options, network=relu)
+    assert found.value < 1e-6
+    assert found.notes == ()
+    unknown = distance(one, other, **options)
+    assert unknown.value == found.value
+    assert "activation is not known" in unknown.notes[-1]
+    with pytest.raises(Unsupported, match="'tanh' is not positively homogeneous"):
+        distance(one, other, **options, network=tanh)
+    with pytest.raises(Unsupported, match="'tanh' is not positively homogeneous"):
+        mf.distance_matrix([one, other], "cone", modulo="scaling", network=tanh)
+    with pytest.raises(Unsupported, match="bounded outer weights do not scale"):
+        distance(one, other, **options, network=bounded)
+
+
 def test_rescaled_neurons_are_the_same_function(rng):
     network = mf.TwoLayer("relu", 3, bias=True)
     a, w, b = rng.standard_normal(6), rng.standard_normal((6, 3)), rng.standard_normal(6)
@@ -230,16 +251,19 @@ def test_the_command(tmp_path, monkeypatch, call):
     _run(start, out="a.h5").close()
     code, out, _ = call("distance", "a.h5@0", "a.h5", "--json", "d.json")
     assert (code, out.startswith("Distance(")) == (0, True)
+    many = Ensemble(np.zeros((6_000, 2)))
+    simulate(Wasserstein(L2()), many, scheme=Euler(0.1), until=0.1, out="b.h5").close()
     radius = np.sqrt(start.mean((start.position**2).sum(axis=1)))
     value = json.loads((tmp_path / "d.json").read_text())["value"]
     assert value == pytest.approx((1 - 0.9**10) * radius, rel=1e-12)
     assert call("distance", "a.h5", "a.h5@0.5", "--method", "sliced")[0] == 0
     for arguments, said in (
         (("a.h5", "a.h5@soon"), "@ = 'soon': expected a time, as in a.h5@2.5"),
-        (("a.h5", "b.h5"), "b.h5: no such file"),
+        (("a.h5", "c.h5"), "c.h5: no such file"),
         (("a.h5", "a.h5", "--method", "best"), "method.kind = 'best'"),
         (("a.h5", "a.h5", "--modulo", "scaling"), "needs neurons with blocks a"),
         (("a.h5", "a.h5", "--modulo", "signs"), "modulo = 'signs': expected 'scaling'"),
+        (("b.h5@0", "b.h5@0", "--most", "1s"), "raise most_seconds (--most), or take bures ("),
     ):
         code, _, err = call("distance", *arguments)
         assert code == 2

@@ -127,8 +127,12 @@ def test_what_takes_too_much_is_refused_with_the_numbers():
     many = np.zeros((60_000, 2))
     with pytest.raises(Unsupported, match=r"60,000 and 60,000 particles takes about .* h and .*GB"):
         distance(many, many)
-    with pytest.raises(Unsupported, match=r"are allowed: raise most_seconds .*sliced \("):
+    with pytest.raises(
+        Unsupported, match=r"allowed: raise most_seconds \(--most\), or .*sliced \("
+    ):
         distance(many, many, most_gigabytes=1e4)
+    with pytest.raises(Unsupported, match=r"allowed: raise most_gigabytes, or take "):
+        distance(many, many, most_seconds=1e9, most_gigabytes=0.1)
     with pytest.raises(Unsupported, match="or take fewer particles"):
         distance(many, many, most_seconds=1e-9)
     assert distance(many[:50], many[:50], "auto").method == methods["exact"]()
