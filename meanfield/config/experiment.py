@@ -11,19 +11,22 @@ import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import tomli_w
 
 from meanfield.config import python
 from meanfield.config.energy import EnergySection
 from meanfield.config.files import ExperimentFile, Paths
+from meanfield.config.oracles import oracle_of
 from meanfield.config.paths import anchored
 from meanfield.config.problems import Problems
 from meanfield.config.run import RunSection
 from meanfield.config.sections import Sections
 from meanfield.config.tables import Table
 from meanfield.config.values import WRONG, possible, require_shallow
+from meanfield.data import FiniteData
 from meanfield.ensemble import Ensemble
 from meanfield.errors import FileProblem, require
 from meanfield.loop import Problem, Progress, rehearse
@@ -34,6 +37,9 @@ from meanfield.schemes import Scheme
 from meanfield.sharpness import with_step
 from meanfield.simulation import simulate_replicas
 from meanfield.storage import Checkpoint, Journal, Keep, Origin, Run, exists, open_run, require_same
+
+if TYPE_CHECKING:
+    from meanfield.limits import Oracle
 
 
 class Experiment:
@@ -232,7 +238,18 @@ class Experiment:
 
     def observers(self) -> list[Observable]:
         """The observables, made anew."""
-        return self._run.observers()
+        return self._run.observers(self._oracle)
+
+    def _oracle(self, table: Mapping[str, Any], name: str) -> Oracle:
+        """An oracle for the replicas, which must then be of the same data."""
+        first = self._first or self.problem(self.seeds[0])
+        oracle = oracle_of(table, name, first.flow.energy, self._sections.energy.table())
+        own: Any = getattr(oracle, "data", None)
+        for seed in self.seeds[1:2] if isinstance(own, FiniteData) else []:
+            other: Any = self._network_and_data(seed, self._problems())[1]
+            same = np.array_equal(own.x, other.x) and np.array_equal(own.y, other.y)
+            require(same, "data.seed", None, f"a number: the data of {name} are those of all seeds")
+        return oracle
 
     def check(self) -> None:
         """Build everything that the run will use, for the first seed; see `problem`."""
@@ -240,9 +257,11 @@ class Experiment:
         grid, problems = Grid(float(self.scheme.step), self.until), self._problems()
         problems.attempt("energy", getattr, self._first, "evaluation")
         problems.finish()
+        observers = problems.attempt("", self.observers)
+        problems.finish()
         rehearsed = problems.attempt(
             *("run", rehearse, self._first, self.scheme, grid),
-            *(self.observers(), self._run.observe_when),
+            *(observers, self._run.observe_when),
         )
         problems.finish()
         _, self.series = rehearsed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -94,9 +94,15 @@ class RunSection:
             return self.seeds
         return list(range(self.seed, self.seed + self.seeds))
 
-    def observers(self) -> list[Observable]:
-        """The observables, made anew."""
-        return [observables.make("observe", spec) for spec in self.observe]
+    def observers(self, oracle: Callable[[Mapping[str, Any], str], Any]) -> list[Observable]:
+        """The observables, made anew; `oracle` makes one of a table, with its name in messages."""
+
+        def made(spec: str | Mapping[str, Any], name: str) -> Observable:
+            if isinstance(spec, Mapping) and isinstance(spec.get("to"), Mapping):
+                spec = {**spec, "to": oracle(spec["to"], f"{name}.to")}
+            return observables.make("observe", spec)
+
+        return [made(spec, f"run.observe[{i}]") for i, spec in enumerate(self.observe)]
 
     def check_baseline(self, start: View) -> None:
         """Raise an error if the baseline cannot use the data of the risk."""

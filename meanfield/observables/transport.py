@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -22,7 +23,10 @@ WORDS = ("start", "previous")  # what `to` may be besides the path of a run
 
 
 class Curve(Protocol):
-    """A measure at every time, as the oracles of `meanfield.limits` are."""
+    """A measure at every time, as the oracles of `meanfield.limits` are.
+
+    One that is ``stationary`` is asked for time ∞.
+    """
 
     def measure(self, time: float, count: int) -> Ensemble:
         """The measure at a time, as so many particles."""
@@ -36,10 +40,11 @@ class DistanceTo(Observable):
 
     Parameters
     ----------
-    to : {"start", "previous"}, path, Ensemble or Curve
+    to : {"start", "previous"}, path, table, Ensemble or Curve
         The start of the run; the previous look; another run, "file.h5" or "file.h5@t", in an
         experiment file seen from its folder; other particles; or an oracle that knows the measure
-        at every time, by as many particles as the run has.
+        at every time, by as many particles as the run has: in an experiment file as a table,
+        ``{kind = "gibbs"}``, which takes from the experiment what it does not say.
     method : str or table
         As in `meanfield.transport.distance`: "sliced", or ``{kind = "sliced", directions = 50}``.
     modulo : "scaling", optional
@@ -52,7 +57,7 @@ class DistanceTo(Observable):
 
     def __init__(
         self,
-        to: str | Ensemble | Curve = "start",
+        to: str | Mapping[str, Any] | Ensemble | Curve = "start",
         method: str | Mapping[str, Any] = "sliced",
         modulo: Literal["scaling"] | None = None,
         budget: float = BUDGET,
@@ -62,7 +67,7 @@ class DistanceTo(Observable):
         from meanfield.transport.base import make
 
         super().__init__(when)
-        known = isinstance(to, (str, Ensemble)) or callable(getattr(to, "measure", None))
+        known = isinstance(to, (str, Mapping, Ensemble)) or hasattr(to, "measure")
         require(
             known and to != "",
             "to",
@@ -82,6 +87,11 @@ class DistanceTo(Observable):
         from meanfield.transport import measure, modulo_scaling
         from meanfield.transport.measures import of_network
 
+        if isinstance(self.to, Mapping):
+            raise Unsupported(
+                f"to = {self.to}: only an experiment file makes an oracle of a table; from Python, "
+                "give the oracle"
+            )
         if self.modulo is not None:
             modulo_scaling(of_network(measure(view.ensemble), network_of(view.flow.energy)))
         count = len(view.ensemble)
@@ -123,8 +133,9 @@ class DistanceTo(Observable):
             return self._fixed
         if isinstance(self.to, Ensemble):
             return self.to
-        if not isinstance(self.to, str):
-            return self.to.measure(view.ensemble.time, len(view.ensemble))
+        if not isinstance(self.to, (str, Mapping)):
+            time = math.inf if getattr(self.to, "stationary", False) else view.ensemble.time
+            return self.to.measure(time, len(view.ensemble))
         begins = self._previous is None or view.ensemble.step == view.start.step
         return view.start if self.to == "start" or begins else self._previous
 
@@ -159,7 +170,7 @@ class W2(DistanceTo):
 
     def __init__(
         self,
-        to: str | Ensemble | Curve = "start",
+        to: str | Mapping[str, Any] | Ensemble | Curve = "start",
         when: Schedule | Mapping[str, Any] | None = None,
         budget: float = BUDGET,
     ) -> None:
