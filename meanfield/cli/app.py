@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from meanfield.cli.completion import join_words
 from meanfield.cli.output import adapt_streams
 from meanfield.errors import REFUSED, MeanfieldError, NotWritten
 
@@ -53,8 +54,9 @@ def main() -> None:
     logger.handlers[:] = [handler]
     logger.setLevel(logging.WARNING)
     adapt_streams()
+    join_words(os.environ)
     try:
-        app()
+        app(prog_name="meanfield")
     except MeanfieldError as error:
         _refuse(error, str(error), NOT_WRITTEN if isinstance(error, NotWritten) else WRONG_INPUT)
     except MemoryError as error:

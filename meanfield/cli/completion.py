@@ -10,13 +10,13 @@ import contextlib
 import importlib.resources
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from pathlib import Path
 from typing import Any
 
-import typer
-
 CACHE = "words.json"
+SPLIT = "_MEANFIELD_KEY"  # of which the shell asks for the value alone
+NO_SERIES = ("time", "step", "seed", "particle", "coordinate", "position", "mass", "velocity")
 
 
 def experiments(incomplete: str) -> list[str]:
@@ -43,22 +43,44 @@ def systems(incomplete: str) -> list[str]:
 
 
 def settings(incomplete: str) -> list[str]:
-    """Keys of experiment files, with ``=``; after it, the values that there are to choose from."""
+    """Keys of experiment files; where one is left, with the values that it may have."""
     known = _known("keys")
+    if key := os.environ.get(SPLIT):
+        return _starting(known.get(key, []), incomplete)
     key, equals, value = incomplete.partition("=")
-    if not equals:
-        return [f"{each}=" for each in _starting(known, incomplete)]
-    return [f"{key}={each}" for each in _starting(known.get(key, []), value)]
+    keys = [key] if equals else _starting(known, incomplete)
+    if len(keys) != 1:
+        return [f"{each}=" for each in keys]
+    found = [f"{keys[0]}={each}" for each in _starting(known.get(keys[0], []), value)]
+    return found if found or equals else [f"{keys[0]}="]
 
 
-def series_names(context: typer.Context, incomplete: str) -> list[str]:
-    """Series of the run that stands before."""
-    with contextlib.suppress(Exception):
-        from meanfield.storage import open_run
+def series_names(incomplete: str) -> list[str]:
+    """Series that have a name in words; opening the run, to know its own, would take too long."""
+    return _starting(_known("series"), incomplete)
 
-        with open_run(context.params["out"]) as run:
-            return _starting(run.names, incomplete)
-    return []
+
+def join_words(environment: MutableMapping[str, str]) -> None:
+    """Put together what bash takes apart, for which ``KEY=VALUE`` are three words.
+
+    Of the one that is being typed, only the value is asked for: its key is noted.
+    """
+    if environment.get("_MEANFIELD_COMPLETE") != "complete_bash":
+        return
+    at = int(environment["COMP_CWORD"])
+    words = environment["COMP_WORDS"].split("\n")[: at + 1]
+    joined: list[str] = []
+    split = False
+    for before, word in zip(["", *words], words, strict=False):
+        split = "=" in (before, word) and bool(joined)
+        if split:
+            joined[-1] += word
+        else:
+            joined.append(word)
+    if split:
+        environment[SPLIT], _, joined[-1] = joined[-1].partition("=")
+    environment["COMP_WORDS"] = "\n".join(joined)
+    environment["COMP_CWORD"] = str(len(joined) - 1)
 
 
 def _starting(names: Iterable[str], incomplete: str) -> list[str]:
@@ -67,17 +89,18 @@ def _starting(names: Iterable[str], incomplete: str) -> list[str]:
 
 def _files(incomplete: str, endings: tuple[str, ...]) -> list[str]:
     """Files of these endings, unfinished runs by the name that they will have, and folders."""
-    folder, _, start = incomplete.rpartition("/")
-    base = f"{folder}/" if "/" in incomplete else ""
+    base, slash, start = incomplete.rpartition("/")
+    base += slash
     found = set()
     with contextlib.suppress(OSError), os.scandir(base or ".") as entries:
         for entry in entries:
+            folder = entry.is_dir() and not entry.name.endswith(".parts")
             name = entry.name.removesuffix(".parts") if entry.is_dir() else entry.name
             if not name.startswith(start) or (name.startswith(".") and not start):
                 continue
             if name.endswith(endings):
                 found.add(base + name)
-            elif entry.is_dir():
+            elif folder:
                 found.add(f"{base}{name}/")
     return sorted(found)
 
@@ -90,7 +113,7 @@ def _known(what: str) -> Any:
         found = json.loads(path.read_text(encoding="utf-8"))
         if found["state"] == state:
             return found[what]
-    words = {"state": state, "systems": _systems(), "keys": _keys()}
+    words = {"state": state, "systems": _systems(), "keys": _keys(), "series": _series()}
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}")
@@ -119,6 +142,12 @@ def _systems() -> list[str]:
     from meanfield import verification
 
     return sorted(verification.systems)
+
+
+def _series() -> list[str]:
+    from meanfield.storage.names import LONG_NAMES
+
+    return [name for name in LONG_NAMES if name not in NO_SERIES]
 
 
 def _keys() -> dict[str, list[str]]:

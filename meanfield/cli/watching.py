@@ -67,7 +67,7 @@ def exit_code(sight: Sight) -> int:
     """As the run itself: 0 while it goes on and when it is finished, or why it was stopped."""
     if sight.status in ("absent", "running", "finished"):
         return 0
-    return sight.code or DIVERGED
+    return (sight.code or INTERRUPTED) if sight.status == "interrupted" else DIVERGED
 
 
 Show = Callable[["Watch"], None]

@@ -28,6 +28,7 @@ from meanfield.storage.segment import SEGMENT
 
 ATTEMPTS = 20  # to read a folder between two changes of it
 PAUSE = 0.05  # seconds between them
+KILLED = 137  # as a shell reports it
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ class Follower:
             if alive:
                 reason = f"written by {who}"
         elif not status or status in ENDS:  # or killed while its one file was written
-            status, reason, code = "interrupted", "it was killed", 0
+            status, reason, code = "interrupted", "it was killed", KILLED
         replica = max(self._done, default=0)
         sealed = None
         if self._known:
@@ -246,7 +247,9 @@ def sight_of(run: Run) -> Sight:
     state = run.file["state"]
     reached = np.atleast_1d(state["time"][()]) if "time" in state else np.zeros(1)
     begun = np.flatnonzero(np.isfinite(reached))
-    steps = int(spent.get("steps", 0))
+    steps = int(spent.get("steps", 0))  # with those that were not kept
+    if plan is not None and "step" in state:
+        steps = int((np.atleast_1d(state["step"][()])[begun] - plan.first_step).sum())
     return Sight(
         run.status,
         run.stop_reason,
@@ -257,7 +260,7 @@ def sight_of(run: Run) -> Sight:
         steps,
         steps if plan is None or run.status == "finished" else plan.grid.total * len(run.seeds),
         spent.get("steps_per_second"),
-        None if run.path is None else run.path.stat().st_mtime,
+        run.path.stat().st_mtime if run.path is not None and run.path.is_file() else None,
         None,
         series,
     )
