@@ -62,7 +62,7 @@ def test_run_show_plot(experiment, call):
     assert not Path("small.h5.part").exists()
     code, out, _ = call("show", "small.h5")
     assert code == 0
-    for expected in ("finished", "risk", "numpy", 'activation = "tanh"'):
+    for expected in ("finished", "risk", "numpy", "network     tanh"):
         assert expected in out
     for suffix in ("png", "pdf", "svg"):
         code, out, _ = call("plot", "small.h5", "-o", f"figure.{suffix}")
