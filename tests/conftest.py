@@ -7,14 +7,16 @@ on reduced sizes, where kernels are plain Python, but for rooms that hold no cod
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from meanfield import cli
 from meanfield.config.python import PREFIX
 from meanfield.kernels.compile import DISABLED
 from meanfield.registry import Registry
@@ -26,6 +28,25 @@ if DISABLED:
         *("config", "limits", "reliability", "storage", "sweeps", "transport", "verification"),
         *("viewing", "test_documents.py"),
     ]
+
+
+# A small experiment, for tests of the command line.
+EXPERIMENT = """
+[network]
+activation = "tanh"
+[data]
+kind = "arrays"
+x = [[0.0], [1.0], [2.0]]
+y = [0.1, 0.5, 0.2]
+[energy]
+l2 = 0.1
+[ensemble]
+count = 5
+[scheme]
+step = 0.1
+[run]
+until = 1.0
+"""
 
 
 def size(full: T, reduced: T) -> T:
@@ -66,3 +87,26 @@ def forgets() -> Iterator[None]:
     """No test sees the kinds of another's Python files."""
     with forgetting():
         yield
+
+
+@pytest.fixture
+def experiment(tmp_path, monkeypatch) -> Path:
+    """Its file, ``small.toml``, in a folder of its own, where the test is then."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "small.toml"
+    file.write_text(EXPERIMENT)
+    return file
+
+
+@pytest.fixture
+def call(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
+    """Call the command line; returns exit code, standard output and error."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["meanfield", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return run

@@ -11,47 +11,8 @@ from pathlib import Path
 import pytest
 
 import meanfield as mf
-from meanfield import cli
 from meanfield.kernels import compile as compiling
-
-EXPERIMENT = """
-[network]
-activation = "tanh"
-[data]
-kind = "arrays"
-x = [[0.0], [1.0], [2.0]]
-y = [0.1, 0.5, 0.2]
-[energy]
-l2 = 0.1
-[ensemble]
-count = 5
-[scheme]
-step = 0.1
-[run]
-until = 1.0
-"""
-
-
-@pytest.fixture
-def experiment(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    file = tmp_path / "small.toml"
-    file.write_text(EXPERIMENT)
-    return file
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Call the command line; returns exit code, standard output and error."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["meanfield", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return run
+from tests.conftest import EXPERIMENT
 
 
 def test_run_show_plot(experiment, call):

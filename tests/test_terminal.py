@@ -25,7 +25,8 @@ from meanfield.ensemble import Layout
 from meanfield.progress import Bar, Calling, Display, Lines, display_for, rate, span
 from meanfield.schedules import Grid
 from meanfield.storage import sight_of
-from tests.test_cli import EXPERIMENT, VARIANTS, call, experiment  # noqa: F401  (fixtures)
+from tests.conftest import EXPERIMENT
+from tests.test_cli import VARIANTS
 
 # Curves
 
@@ -142,7 +143,7 @@ def test_rows_of_several_seeds_and_of_columns():
 # Pages
 
 
-def test_the_page_of_a_run(experiment, call):  # noqa: F811
+def test_the_page_of_a_run(experiment, call):
     call("run", experiment, "--set", "run.seeds=3", "--set", "run.observe=['energy','moments']")
     code, out, err = call("show", "small.h5")
     assert (code, err) == (0, "")
@@ -190,7 +191,7 @@ def test_the_page_of_a_run_that_stands_still(tmp_path, monkeypatch):
         assert sight_of(run).total == 10
 
 
-def test_output_without_unicode_is_spelled(experiment, call):  # noqa: F811
+def test_output_without_unicode_is_spelled(experiment, call):
     call("run", experiment, "-q")
     command = [sys.executable, "-m", "meanfield", "show", "small.h5"]
     root = str(Path(__file__).parents[1])
@@ -350,7 +351,7 @@ def test_every_command_is_in_the_contents_with_examples_that_parse(tmp_path, mon
                     found[name].make_context(name, rest)
 
 
-def test_the_help_is_a_table_of_contents(call, monkeypatch):  # noqa: F811
+def test_the_help_is_a_table_of_contents(call, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "dumb")
     code, out, _ = call("--help")
@@ -367,7 +368,7 @@ def test_the_help_is_a_table_of_contents(call, monkeypatch):  # noqa: F811
     assert "$ meanfield show mine.h5 --json -" in out
 
 
-def test_a_command_that_is_not_known_has_a_near_one(call):  # noqa: F811
+def test_a_command_that_is_not_known_has_a_near_one(call):
     code, _, err = call("wacth", "run.h5")
     assert code == 2
     assert "Did you mean 'watch'?" in err
@@ -460,7 +461,7 @@ def test_completion_imports_nothing_heavy_once_names_are_known(complete):
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_shells_are_told_how_to_complete(shell, call, monkeypatch):  # noqa: F811
+def test_shells_are_told_how_to_complete(shell, call, monkeypatch):
     monkeypatch.setenv("_MEANFIELD_COMPLETE", f"source_{shell}")
     assert f"_MEANFIELD_COMPLETE=complete_{shell}" in call()[1]
 
@@ -468,12 +469,12 @@ def test_shells_are_told_how_to_complete(shell, call, monkeypatch):  # noqa: F81
 # JSON
 
 
-def told(call, *arguments):  # noqa: F811
+def told(call, *arguments):
     code, out, err = call(*arguments, "--json", "-")
     return code, json.loads(out), err
 
 
-def test_json_on_standard_output_is_alone_there(experiment, call):  # noqa: F811
+def test_json_on_standard_output_is_alone_there(experiment, call):
     code, found, err = told(call, "run", experiment)
     assert (code, err) == (0, "")
     (run,) = found["runs"]
@@ -495,7 +496,7 @@ def test_json_on_standard_output_is_alone_there(experiment, call):  # noqa: F811
     assert "teacher-student" in found["shipped_experiments"]
 
 
-def test_json_of_what_goes_wrong(experiment, call):  # noqa: F811
+def test_json_of_what_goes_wrong(experiment, call):
     wild = ["--set", "scheme.step=1e200", "--set", "run.until=1e203", "--set", "energy.l2=9.0"]
     code, found, err = told(call, "run", experiment, *wild)
     assert code == 1
@@ -508,7 +509,7 @@ def test_json_of_what_goes_wrong(experiment, call):  # noqa: F811
     )
 
 
-def test_json_of_mistakes(experiment, call):  # noqa: F811
+def test_json_of_mistakes(experiment, call):
     code, found, err = told(call, "check", experiment)
     assert (code, found["mistakes"], err) == (0, [], "")
     assert found["experiments"][""]["ensemble"]["count"] == 5
