@@ -138,10 +138,11 @@ class Bar(_Worded):
     def __enter__(self) -> Self:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
+        from rich.table import Column
 
         self._bar = Progress(
             BarColumn(bar_width=14),
-            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
             console=Console(file=self._stream),
             refresh_per_second=5,
             transient=True,

@@ -62,9 +62,10 @@ def _series(run: Run, sight: Sight) -> list[Line]:
         lines.append((text, "bold" if number == 0 else ""))
     lines += [(text, "dim") for text in left]
     if len(run.seeds) > 1:
-        begun = ", ".join(map(str, run.seeds[: sight.replica + 1]))
-        many = "means, last mean ± standard deviation" if sight.replica else "of the first seed"
-        lines.append((f"seeds {begun} of {len(run.seeds)}: {many}", "dim"))
+        begun = run.seeds[: sight.replica + 1]
+        text = f"{len(begun)} of {len(run.seeds)} seeds ({', '.join(map(str, begun))})"
+        text += ": curves are means, last is mean ± standard deviation" * (len(begun) > 1)
+        lines.append((text, "dim"))
     return [*lines, *_baseline(run), ("", "")]
 
 
@@ -89,7 +90,8 @@ def _spent(run: Run) -> list[Line]:
     parts = {name: float(spent[name]) for name in PARTS if spent.get(name)}
     parts = dict(sorted(parts.items(), key=lambda part: -part[1]))
     parts["other"] = max(0.0, elapsed - sum(parts.values()))
-    shares = [f"{name} {100 * part / max(elapsed, 1e-9):.0f} %" for name, part in parts.items()]
+    percent = {name: round(100 * part / max(elapsed, 1e-9)) for name, part in parts.items()}
+    shares = [f"{name} {share} %" for name, share in percent.items() if share]
     compiling = f", compiling {spent['compiling']:.1f} s of them" if spent["compiling"] > 0 else ""
     speed = f"{spent['steps_per_second']:,.0f} steps/s, {elapsed:.1f} s in all{compiling}"
     lines = [_line("speed", speed), _line("time went", ", ".join(shares))]

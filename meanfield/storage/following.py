@@ -248,8 +248,9 @@ def sight_of(run: Run) -> Sight:
     reached = np.atleast_1d(state["time"][()]) if "time" in state else np.zeros(1)
     begun = np.flatnonzero(np.isfinite(reached))
     steps = int(spent.get("steps", 0))  # with those that were not kept
-    if plan is not None and "step" in state:
-        steps = int((np.atleast_1d(state["step"][()])[begun] - plan.first_step).sum())
+    if "step" in state:
+        first = 0 if plan is None else plan.first_step
+        steps = int((np.atleast_1d(state["step"][()])[begun] - first).sum())
     return Sight(
         run.status,
         run.stop_reason,
