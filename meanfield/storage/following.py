@@ -104,10 +104,9 @@ class Follower:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.folder = parts_of(path.absolute())
-        self._forget("")
+        self._forget()
 
-    def _forget(self, run_id: str) -> None:
-        self._run_id = run_id
+    def _forget(self) -> None:
         self._known: list[str] = []
         self._seals: list[Seal] = []
         self._rows: dict[str, tuple[str, list[tuple[int, int, Array]]]] = {}
@@ -145,8 +144,6 @@ class Follower:
                 return Sight("absent", f"{self.path}: there is no run yet")
             with open_run(self.path) as run:
                 return sight_of(run)
-        if plan.run_id != self._run_id:
-            self._forget(plan.run_id)
         for segment in self._new():
             self._read(segment)
         if read_holder(self.folder / LOCK) != holder:
@@ -161,7 +158,7 @@ class Follower:
         if [number_of(path) for path in paths] != list(range(len(paths))):
             raise FileNotFoundError(self.folder)  # it is being taken away
         if names[: len(self._known)] != self._known:
-            self._forget(self._run_id)
+            self._forget()  # another run, as names are hashes of what is in a segment
         return paths[len(self._known) :]
 
     def _read(self, segment: Path) -> None:
