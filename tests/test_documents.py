@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import shlex
@@ -163,9 +164,9 @@ def test_commands_and_python_of_the_page_about_the_command_line(tmp_path, monkey
     names: dict[str, object] = {}
     for code in blocks("docs/command-line.md", "python"):
         exec(compile(code, "command-line.md", "exec"), names)
-    assert all(
-        f"`{info.name or info.callback.__name__}`" in page for info in cli.app.registered_commands
-    )
+    for info in cli.app.registered_commands:
+        if "numbers" in inspect.signature(info.callback).parameters:
+            assert re.search(rf"^\| .*`{info.name or info.callback.__name__}`", page, re.M)
 
 
 def test_page_about_limits():

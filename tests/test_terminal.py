@@ -151,8 +151,9 @@ def test_the_page_of_a_run(experiment, call):
     assert lines[0] == "small: finished (reached time 1 in 10 steps)"
     assert "reached     time 1 of 1, 30 of 30 steps" in lines
     assert "network     tanh, 1 → 1" in lines
+    assert "particles   5 of a, w[1]" in lines
     assert "energy      squared risk + 0.1 l2" in lines
-    assert "start       normal, N = 5, 3 seeds" in lines
+    assert "start       normal, 3 seeds" in lines
     assert "flow        wasserstein, euler with step 0.1" in lines
     (row,) = (line.split() for line in lines if line.startswith("risk "))
     with mf.open("small.h5") as run:

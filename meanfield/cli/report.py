@@ -45,11 +45,22 @@ def _head(run: Run, sight: Sight) -> list[Line]:
     title = run.title or "run"
     head = [(f"{title}: {run.status} ({run.stop_reason})", COLOURS.get(run.status, ""))]
     head.append(_line("file", str(run.path or "in memory")))
-    if not run.diagnostics:
+    if not _has_begun(run):
         return [*head, _line("reached", "nothing yet: nothing was sealed so far")]
     until = "" if sight.plan is None else f" of {sight.plan.grid.until:g}"
     steps = f"{sight.steps:,} of {sight.total:,} steps"
-    return [*head, _line("reached", f"time {sight.time:g}{until}, {steps}")]
+    head.append(_line("reached", f"time {sight.time:g}{until}, {steps}"))
+    final = run.final  # all of it is read: what is damaged is told
+    blocks = ", ".join(_block(name, shape) for name, shape in run.layout.blocks.items())
+    return [*head, _line("particles", f"{len(final):,} of {blocks}")]
+
+
+def _has_begun(run: Run) -> bool:
+    return "time" in run.file["state"]
+
+
+def _block(name: str, shape: tuple[int, ...]) -> str:
+    return f"{name}[{', '.join(map(str, shape))}]" if shape else name
 
 
 def _series(run: Run, sight: Sight) -> list[Line]:
@@ -129,13 +140,9 @@ def _what(run: Run) -> list[Line]:
         _line("network", f"{neurons}{bias}{outer}"),
         _line("data", _data(tables["data"])),
         _line("energy", _energy(tables["energy"])),
-        _line("start", f"{start['kind']}, N = {_count(start, run)}{seeds}"),
+        _line("start", f"{start['kind']}{seeds}"),
         _line("flow", f"{tables['flow']['kind']}, {scheme['kind']} with step {scheme['step']:g}"),
     ]
-
-
-def _count(start: Mapping[str, Any], run: Run) -> str:
-    return f"{start['count']:,}" if "count" in start else "as given"
 
 
 def _kind(entry: Any) -> str:
@@ -177,6 +184,7 @@ def record(run: Run) -> dict[str, Any]:
         "stop_reason": run.stop_reason,
         "stop_code": run.stop_code,
         **progress(sight),
+        "particles": len(run.final) if _has_begun(run) else None,
         "seeds": run.seeds,
         "frames": run.frames.times,
         "series": {each.name: each.record() for each in series_of(sight.series, run.layout)[0]},
