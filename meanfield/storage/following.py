@@ -164,7 +164,7 @@ class Follower:
     def _read(self, segment: Path) -> None:
         rows: list[tuple[str, str, tuple[int, int, Array]]] = []
         done: dict[int, int] = {}
-        with h5py.File(segment, "r") as file:
+        with h5py.File(segment, "r", locking=False) as file:
             notes = json.loads(file.attrs["notes"])
             for data in file.get("pieces", {}).values():
                 about = data.attrs
