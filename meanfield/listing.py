@@ -155,12 +155,8 @@ def _table(columns: list[str], rows: Mapping[str, list[str]]) -> str:
     return "\n".join(lines)
 
 
-def _names() -> list[str]:
-    """The entries of every registry, with the first line of their documentation."""
-    lines = ["shipped experiments"]
-    for name, path in shipped().items():
-        first = path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
-        lines.append(f"  {name:<20} {first}")
+def names() -> dict[str, dict[str, str]]:
+    """The entries of every registry, with the first line of their documentation; by title."""
     registries: list[tuple[str, Any]] = [
         ("activations", activations),
         ("laws of data", laws),
@@ -179,17 +175,43 @@ def _names() -> list[str]:
         ("distances (mf.distance)", methods),
         ("baselines", baselines),
     ]
-    for title, registry in registries:
+    first = {
+        name: path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+        for name, path in shipped().items()
+    }
+    return {"shipped experiments": first} | {
+        title: registry.summary() for title, registry in registries
+    }
+
+
+def tables() -> dict[str, dict[str, Any]]:
+    """All of it for programs: `names`, and what goes with what."""
+    energy = energies()["empirical risk"]
+    return {
+        **{_key(title): entries for title, entries in names().items()},
+        "schemes_of_flows": combinations(energy),
+        "schemes_of_flows_with_temperature": combinations(energy + 0.1 * Entropy()),
+        "flows_of_energies": {name: list(flows_of(each)) for name, each in energies().items()},
+    }
+
+
+def _key(title: str) -> str:
+    return title.partition(" (")[0].replace(" ", "_")
+
+
+def _named() -> list[str]:
+    lines = []
+    for title, entries in names().items():
         lines += ["", title]
-        lines += [f"  {name:<22} {summary}" for name, summary in registry.summary().items()]
-    return lines
+        lines += [f"  {name:<22} {summary}" for name, summary in entries.items()]
+    return lines[1:]
 
 
 def text() -> str:
     """All of it."""
     return "\n".join(
         [
-            *_names(),
+            *_named(),
             "",
             "schemes: orders without and with noise, evaluations of the energy in a step, and hλ",
             "up to which a step h is stable (h√λ with velocities); –: not claimed",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,12 +19,13 @@ from meanfield.functionals import Evaluation
 from meanfield.guards import Descent, check_finite, long_step, remedy, warn
 from meanfield.kernels.blas import single_threaded
 from meanfield.observables import Observable, View
+from meanfield.progress import Call, Display
 from meanfield.schedules import Grid, Schedule, schedule
 from meanfield.schemes import Scheme
 from meanfield.stopping import Stop
 from meanfield.storage import Journal, Memory
 
-Progress = Callable[[int, int, View], None]
+Progress = Call | Display
 When = Schedule | Mapping[str, Any] | Sequence[float]
 Axes = dict[str, tuple[list[int], list[Observable]]]
 
@@ -142,7 +143,7 @@ class Loop:
     timer: Timer
     descent: Descent
     stop: Stop
-    progress: Progress | None
+    display: Display
 
     def check_step(self, problem: Problem) -> None:
         """Tell a step that is unstable from the start."""
@@ -188,6 +189,7 @@ class Loop:
                             values = [observer(view) for observer in observers]
                         for value in values:
                             journal.observe(replica, axis, row, value)
+                            self.display.observe(replica, ensemble.time, value)
                 if done in frame_rows:
                     with timer("recording"):
                         journal.frame(replica, frame_rows[done], ensemble)
@@ -209,8 +211,7 @@ class Loop:
             timer.steps += 1
             ensemble = found.ensemble.having(step=ensemble.step + 1, time=grid.time(done))
             view = View(ensemble, flow, start, found.evaluation, scheme)
-            if self.progress is not None:
-                self.progress(done, grid.total, view)
+            self.display.advance(replica, done, view)
 
     def _memory(self) -> dict[str, Array]:
         """What observers and the guard must remember if the run is continued."""

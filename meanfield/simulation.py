@@ -20,6 +20,7 @@ from meanfield.kernels.blas import single_threaded
 from meanfield.kernels.compile import log as compile_log
 from meanfield.loop import Loop, Problem, Progress, Timer, When, rehearse
 from meanfield.observables import Energy, Observable
+from meanfield.progress import display_of
 from meanfield.random import check_seed
 from meanfield.schedules import Grid, evenly, schedule
 from meanfield.schemes import Scheme
@@ -103,8 +104,9 @@ def simulate(
         the package's logger and in the run's ``stop_reason`` and ``diagnostics``), or to stop with
         status "diverged"; see `meanfield.guards.Descent`. Unless "off", a step that is unstable
         from the start is told too, in runs long enough for the check to cost at most 2 %.
-    progress : callable, optional
-        ``progress(step, total, view)`` after every step.
+    progress : callable or Display, optional
+        ``progress(step, total, view)`` after every step; or a `meanfield.progress.Display`, which
+        is also told of the start, of what is observed, and of the end.
     resume : bool
         Continue the run that was left in ``out`` unfinished, to the bits that it would have had;
         if there is none, start it.
@@ -256,9 +258,10 @@ def simulate_replicas(
     timer.resume(before)
     descent.rise = before.get("energy_rise", "")
     status, reason = "failed", "an error stopped the run"
-    stop = Stop(max_wall)
+    stop, display = Stop(max_wall), display_of(progress)
     try:
-        loop = Loop(scheme, journal, axes, timer, descent, stop, progress)
+        display.start(plan, sum(state.done for state in journal.states.values()))
+        loop = Loop(scheme, journal, axes, timer, descent, stop, display)
         if guard != "off" and not journal.states:
             loop.check_step(first)
         with stop:
@@ -286,7 +289,10 @@ def simulate_replicas(
         raise
     finally:
         journal.annotate("provenance", **session_ends(journal.notes["provenance"]))
-        file = journal.close(status, reason, stop.code)
+        try:
+            file = journal.close(status, reason, stop.code)
+        finally:
+            display.end(status, reason)
     return Run(file, path=None if out is None else Path(out))
 
 

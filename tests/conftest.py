@@ -55,6 +55,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.path, len(FIRST)))
 
 
+# A small experiment, for tests of the command line.
+EXPERIMENT = """
+[network]
+activation = "tanh"
+[data]
+kind = "arrays"
+x = [[0.0], [1.0], [2.0]]
+y = [0.1, 0.5, 0.2]
+[energy]
+l2 = 0.1
+[ensemble]
+count = 5
+[scheme]
+step = 0.1
+[run]
+until = 1.0
+"""
+
+
 def size(full: T, reduced: T) -> T:
     """`full`, or `reduced` where kernels are not compiled."""
     return reduced if DISABLED else full
@@ -117,3 +136,12 @@ def forgets() -> Iterator[None]:
     """No test sees the kinds of another's Python files."""
     with forgetting():
         yield
+
+
+@pytest.fixture
+def experiment(tmp_path, monkeypatch) -> Path:
+    """Its file, ``small.toml``, in a folder of its own, where the test is then."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "small.toml"
+    file.write_text(EXPERIMENT)
+    return file

@@ -12,31 +12,7 @@ import pytest
 
 import meanfield as mf
 from meanfield.kernels import compile as compiling
-
-EXPERIMENT = """
-[network]
-activation = "tanh"
-[data]
-kind = "arrays"
-x = [[0.0], [1.0], [2.0]]
-y = [0.1, 0.5, 0.2]
-[energy]
-l2 = 0.1
-[ensemble]
-count = 5
-[scheme]
-step = 0.1
-[run]
-until = 1.0
-"""
-
-
-@pytest.fixture
-def experiment(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    file = tmp_path / "small.toml"
-    file.write_text(EXPERIMENT)
-    return file
+from tests.conftest import EXPERIMENT
 
 
 def test_run_show_plot(experiment, call):
@@ -47,7 +23,7 @@ def test_run_show_plot(experiment, call):
     assert not Path("small.h5.part").exists()
     code, out, _ = call("show", "small.h5")
     assert code == 0
-    for expected in ("finished", "risk", "numpy", 'activation = "tanh"'):
+    for expected in ("finished", "risk", "numpy", "network     tanh"):
         assert expected in out
     for suffix in ("png", "pdf", "svg"):
         code, out, _ = call("plot", "small.h5", "-o", f"figure.{suffix}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
+from meanfield import cli
 from meanfield.kernels.compile import DISABLED
 from tests.conftest import size
 
@@ -44,7 +47,7 @@ def test_commands_of_the_readme(tmp_path, monkeypatch, call):
     (tmp_path / "my-experiment.toml").write_text(blocks("README.md", "toml")[0])
     lines = [line for block in blocks("README.md", "console") for line in block.splitlines()]
     commands = [line[2:].split("#")[0] for line in lines if line.startswith("$ meanfield")]
-    assert len(commands) == 13
+    assert len(commands) >= 14
     for command in commands:
         arguments = shlex.split(command)[1:]
         if arguments[0] in ("reproduce", "sweep") and DISABLED:  # of full size, on processes
@@ -131,6 +134,30 @@ def test_commands_and_python_of_the_page_about_runs(tmp_path, monkeypatch, call)
     for code in blocks("docs/runs.md", "python"):
         exec(compile(code, "runs.md", "exec"), names)
     assert {"my.nc", "my.csv", "my.h5md", "my-again.h5"} <= {f.name for f in tmp_path.iterdir()}
+
+
+def test_commands_and_python_of_the_page_about_the_command_line(tmp_path, monkeypatch, call):
+    monkeypatch.chdir(tmp_path)
+    experiment = blocks("README.md", "toml")[0].replace("dim = 20", "dim = 2")
+    small = experiment.replace("count = 500", "count = 12").replace("until = 10.0", "until = 1.0")
+    (tmp_path / "my.toml").write_text(small)
+    page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    lines = [
+        line for block in blocks("docs/command-line.md", "console") for line in block.splitlines()
+    ]
+    assert len(lines) == 11
+    for line in lines:
+        code, printed, _ = call(*shlex.split(line[2:].split("#")[0])[1:])
+        assert code == 0, line
+        if line.endswith("--json -"):
+            told = json.loads(printed)
+            assert all(f"`{key}`" in page for key in (*told, *told["series"]["energy"])), told
+    names: dict[str, object] = {}
+    for block in blocks("docs/command-line.md", "python"):
+        exec(compile(block, "command-line.md", "exec"), names)
+    for info in cli.app.registered_commands:
+        if "numbers" in inspect.signature(info.callback).parameters:
+            assert re.search(rf"^\| .*`{info.name or info.callback.__name__}`", page, re.M)
 
 
 def test_page_about_limits():

@@ -6,10 +6,13 @@ import logging
 import os
 import sys
 import traceback
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
+from meanfield.cli.completion import join_words
+from meanfield.cli.output import adapt_streams
 from meanfield.errors import REFUSED, MeanfieldError, NotWritten
 
 WRONG_INPUT = 2
@@ -19,7 +22,20 @@ DIFFERENT = 1
 INTERRUPTED = 130  # as a shell reports Ctrl-C
 NOT_WRITTEN = 74  # of a full disk, for instance; sysexits.h calls it EX_IOERR
 
+
+class Contents(TyperGroup):
+    """The commands, whose help opens with them: its own options are told at its end."""
+
+    def get_params(self, context: Any) -> list[Any]:
+        """The options, hidden."""
+        found = super().get_params(context)
+        for option in found:
+            option.hidden = True  # type: ignore[attr-defined]
+        return found
+
+
 app = typer.Typer(
+    cls=Contents,
     help="Particle-system engine for the mean-field theory of neural networks.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -37,8 +53,10 @@ def main() -> None:
     logger = logging.getLogger("meanfield")
     logger.handlers[:] = [handler]
     logger.setLevel(logging.WARNING)
+    adapt_streams()
+    join_words(os.environ)
     try:
-        app()
+        app(prog_name="meanfield")
     except MeanfieldError as error:
         _refuse(error, str(error), NOT_WRITTEN if isinstance(error, NotWritten) else WRONG_INPUT)
     except MemoryError as error:

@@ -6,10 +6,12 @@ import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from meanfield.cli import completion
+from meanfield.cli.output import check_numbers
 from meanfield.errors import InvalidInput, require
 
 if TYPE_CHECKING:
@@ -22,19 +24,37 @@ Files = Annotated[
     typer.Argument(
         metavar="FILE...",
         help="A TOML file, or a shipped experiment; each further one changes those before it.",
+        autocompletion=completion.runs_or_experiments,
     ),
 ]
-Output = Annotated[Path, typer.Argument(metavar="OUT.h5", help="A finished run.")]
+Output = Annotated[
+    Path,
+    typer.Argument(
+        metavar="OUT.h5", help="A run, finished or not.", autocompletion=completion.runs
+    ),
+]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a key: ensemble.count=2000."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a key: ensemble.count=2000.",
+        autocompletion=completion.settings,
+    ),
 ]
 
 Variant = Annotated[
     str, typer.Option("--variant", metavar="NAME", help="One of the file's variants (all).")
 ]
 Numbers = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", help="Write the numbers here too.")
+    Path | None,
+    typer.Option(
+        "--json",
+        metavar="FILE",
+        help="Write it as JSON too; - is standard output, without the text.",
+        callback=check_numbers,
+        allow_dash=True,
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
 MaxWall = Annotated[
@@ -94,16 +114,6 @@ def listed(option: str, text: str, kind: Callable[[str], T], example: str) -> li
         return [kind(part) for part in text.split(",")]
     except ValueError:
         raise InvalidInput(option, text, example) from None
-
-
-def write_numbers(path: Path | None, table: Any) -> None:
-    """What ``--json`` asks for, if it was given."""
-    import json
-
-    from meanfield.storage.durable import write_text
-
-    if path is not None:
-        write_text(path, json.dumps(table, indent=1) + "\n")
 
 
 def prepare(threads: int | None, quiet: bool = False) -> None:

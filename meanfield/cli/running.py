@@ -5,16 +5,18 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
+from meanfield.cli import completion
 from meanfield.cli.app import DIVERGED, INACCURATE, INTERRUPTED, app
 from meanfield.cli.options import (
     Files,
     Force,
     MaxWall,
     Numbers,
+    Output,
     Quiet,
     Set,
     Threads,
@@ -23,9 +25,8 @@ from meanfield.cli.options import (
     prepare,
     seconds,
     target_of,
-    write_numbers,
 )
-from meanfield.cli.report import describe
+from meanfield.cli.output import STDOUT, said, show, write_numbers
 from meanfield.errors import FileProblem, require
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def run(
     ] = False,
     force: Force = False,
     max_wall: MaxWall = "",
+    numbers: Numbers = None,
     threads: Threads = None,
     quiet: Quiet = False,
 ) -> None:
@@ -71,19 +73,21 @@ def run(
         if not force:
             experiment.require_same(targets[name])
     begin, rest = time.monotonic(), stop_after
-    for name, experiment in experiments.items():
-        _run(experiment, targets[name], force, quiet, rest)
-        if stop_after is not None:  # the time is that of all of them
-            rest = max(0.0, round(stop_after - (time.monotonic() - begin), 1))
+    with _Runner(force, quiet, numbers) as run_one:
+        for name, experiment in experiments.items():
+            run_one(experiment, targets[name], rest)
+            if stop_after is not None:  # the time is that of all of them
+                rest = max(0.0, round(stop_after - (time.monotonic() - begin), 1))
 
 
 @app.command()
 def resume(
-    out: Annotated[Path, typer.Argument(metavar="OUT.h5", help="A run, finished or not.")],
+    out: Output,
     until: Annotated[
         float | None, typer.Option("--until", metavar="T", help="Go on to this time.")
     ] = None,
     max_wall: MaxWall = "",
+    numbers: Numbers = None,
     threads: Threads = None,
     quiet: Quiet = False,
 ) -> None:
@@ -94,14 +98,19 @@ def resume(
     stop_after = seconds("--max-wall", max_wall)
     experiment = Experiment.of_run(out, until)
     experiment.check()
-    _run(experiment, out, False, quiet, stop_after)
+    with _Runner(False, quiet, numbers) as run_one:
+        run_one(experiment, out, stop_after)
 
 
 @app.command()
 def reproduce(
     files: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FILE]...", help="TOML files, or shipped experiments (all)."),
+        typer.Argument(
+            metavar="[FILE]...",
+            help="TOML files, or shipped experiments (all).",
+            autocompletion=completion.experiments,
+        ),
     ] = None,
     reduced: Annotated[
         bool, typer.Option("--reduced", help="At the small size that the files give.")
@@ -133,16 +142,18 @@ def reproduce(
             if path := target(study, variant):
                 check_writable(path, force)
     found: dict[str, list[dict[str, Any]]] = {}
+    say, run_one = said(numbers), _Runner(force, quiet, numbers)
     for study in studies:
         runs = {
-            variant: _run(experiment, target(study, variant), force, quiet)
+            variant: run_one(experiment, target(study, variant))
             for variant, experiment in study.experiments.items()
         }
         verdicts = study.judge(runs)
-        print(study.name)
-        print("\n".join(map(str, verdicts)) or "  claims nothing", flush=True)
+        say(study.name)
+        say("\n".join(map(str, verdicts)) or "  claims nothing")
         found[study.name] = [verdict.table() for verdict in verdicts]
-        write_numbers(numbers, found)
+        if numbers != STDOUT or study is studies[-1]:
+            write_numbers(numbers, found)
     if any(verdict["holds"] is False for verdicts in found.values() for verdict in verdicts):
         raise typer.Exit(INACCURATE)
 
@@ -162,42 +173,56 @@ def _again(
     return {"": Experiment.of_run(source)}, {"": target}
 
 
-def _run(
-    experiment: Experiment,
-    target: Path | None,
-    force: bool,
-    quiet: bool,
-    max_wall: float | None = None,
-) -> Run:
-    from meanfield.progress import progress_bar
-    from meanfield.storage import completed
+class _Runner:
+    """Runs experiments: says how it goes, and on leaving writes what became of them as JSON."""
 
-    say = _silent if quiet else print
-    count, until = len(experiment.seeds), experiment.until
-    if not force and target is not None and completed(target, until) is not None:
-        say(
-            f"{target} is there already, run to time {until:g}: nothing is left to do "
-            f"(to go on: meanfield resume {target} --until T; to replace it: --force)"
-        )
-    else:
-        say(
-            f"{experiment.title}: time 0 to {until:g} with {experiment.scheme}"
-            + (f", {count} seeds" if count > 1 else "")
-        )
-    with progress_bar(experiment, quiet) as progress:
-        result = experiment.run(
-            target, force=force, progress=progress, resume=not force, max_wall=max_wall
-        )
-    say(describe(result))
-    if result.status == "diverged":
-        print(f"meanfield: {result.stop_reason}", file=sys.stderr)
-        raise typer.Exit(DIVERGED)
-    if result.status == "interrupted":
-        how = f"continue with: meanfield resume {target}" if target else "nothing was kept"
-        print(f"meanfield: {result.stop_reason}; {how}", file=sys.stderr)
-        raise typer.Exit(result.stop_code or INTERRUPTED)
-    return result
+    def __init__(self, force: bool, quiet: bool, numbers: Path | None) -> None:
+        self._force, self._quiet, self._numbers = force, quiet, numbers
+        self._records: list[dict[str, Any]] = []
 
+    def __enter__(self) -> Self:
+        return self
 
-def _silent(_: str) -> None:
-    pass
+    def __exit__(self, *_: object) -> None:
+        write_numbers(self._numbers, {"runs": self._records})
+
+    def __call__(
+        self, experiment: Experiment, target: Path | None, max_wall: float | None = None
+    ) -> Run:
+        from meanfield.cli.report import describe, record
+        from meanfield.progress import display_for
+
+        say = said(self._numbers, self._quiet)
+        say(self._intent(experiment, target))
+        with display_for(self._quiet) as display:
+            run = experiment.run(
+                target,
+                force=self._force,
+                progress=display,
+                resume=not self._force,
+                max_wall=max_wall,
+            )
+        if not self._quiet and self._numbers != STDOUT:
+            show(describe(run))
+        if self._numbers is not None:
+            self._records.append(record(run))
+        if run.status == "diverged":
+            print(f"meanfield: {run.stop_reason}", file=sys.stderr)
+            raise typer.Exit(DIVERGED)
+        if run.status == "interrupted":
+            how = f"continue with: meanfield resume {target}" if target else "nothing was kept"
+            print(f"meanfield: {run.stop_reason}; {how}", file=sys.stderr)
+            raise typer.Exit(run.stop_code or INTERRUPTED)
+        return run
+
+    def _intent(self, experiment: Experiment, target: Path | None) -> str:
+        from meanfield.storage import completed
+
+        count, until = len(experiment.seeds), experiment.until
+        if not self._force and target is not None and completed(target, until) is not None:
+            return (
+                f"{target} is there already, run to time {until:g}: nothing is left to do "
+                f"(to go on: meanfield resume {target} --until T; to replace it: --force)"
+            )
+        seeds = f", {count} seeds" if count > 1 else ""
+        return f"{experiment.title}: time 0 to {until:g} with {experiment.scheme}{seeds}"

@@ -7,35 +7,38 @@ from typing import Annotated
 
 import typer
 
+from meanfield.cli import completion, output
 from meanfield.cli.app import DIFFERENT, app
-from meanfield.cli.options import Force, Numbers, Output, listed, seconds, write_numbers
-from meanfield.cli.report import describe
+from meanfield.cli.options import Force, Numbers, Output, listed, seconds
+from meanfield.cli.output import said, write_numbers
+from meanfield.errors import require
 
 
 @app.command()
-def show(out: Output) -> None:
-    """Say what a run was, how it went, and its last values."""
+def show(
+    out: Output,
+    experiment: Annotated[
+        bool, typer.Option("--experiment", help="Print its experiment file instead.")
+    ] = False,
+    numbers: Numbers = None,
+) -> None:
+    """Say what a run was, how it went, and where it comes from; with a curve of each series."""
+    from meanfield.cli.report import page, record
     from meanfield.storage import open_run
 
     with open_run(out) as found:
-        print(describe(found))
-        provenance = found.provenance
-        main = ("meanfield", "numpy", "numba", "scipy", "pot", "h5py")
-        versions = ", ".join(f"{name} {provenance[f'version_{name}']}" for name in main)
-        print(f"started     {provenance['started']}, ended {provenance.get('ended', '?')}")
-        print(f"with        {versions}, Python {provenance['python']}")
-        print(f"on          {provenance['platform']}, {provenance['threads']} threads")
-        if len(sessions := provenance.get("session_started", [])) > 1:
-            print(f"sessions    {len(sessions)}, the last from {sessions[-1]}")
-        spent = {k: v for k, v in found.diagnostics.items() if k.endswith("ing")}
-        print("time        " + ", ".join(f"{name} {sec:.2f} s" for name, sec in spent.items()))
-        if found.experiment:
-            print(f"\n{found.experiment}", end="")
+        if experiment:
+            require(bool(found.experiment), "--experiment", str(out), "a run of an experiment file")
+            said(numbers)(found.experiment.removesuffix("\n"))
+        elif numbers != output.STDOUT:
+            output.show(page(found))
+        if numbers is not None:
+            write_numbers(numbers, record(found))
 
 
 @app.command()
 def export(
-    out: Annotated[Path, typer.Argument(metavar="OUT.h5", help="A run, finished or not.")],
+    out: Output,
     target: Annotated[
         Path | None,
         typer.Option("-o", "--out", metavar="TARGET", help="Where to write (default: OUT.csv)."),
@@ -63,15 +66,15 @@ def export(
 
 @app.command()
 def diff(
-    first: Annotated[Path, typer.Argument(metavar="A.h5")],
-    second: Annotated[Path, typer.Argument(metavar="B.h5")],
+    first: Annotated[Path, typer.Argument(metavar="A.h5", autocompletion=completion.runs)],
+    second: Annotated[Path, typer.Argument(metavar="B.h5", autocompletion=completion.runs)],
     numbers: Numbers = None,
 ) -> None:
     """Hold two runs against each other; exit code 1 unless all their numbers have the same bits."""
     from meanfield.comparison import compare
 
     found = compare(first, second)
-    print(found)
+    said(numbers)(str(found))
     write_numbers(numbers, found.table())
     if not found.same_bits:
         raise typer.Exit(DIFFERENT)
@@ -79,8 +82,13 @@ def diff(
 
 @app.command()
 def distance(
-    first: Annotated[str, typer.Argument(metavar="A.h5[@T]", help="A run: its end, or a time.")],
-    second: Annotated[str, typer.Argument(metavar="B.h5[@T]")],
+    first: Annotated[
+        str,
+        typer.Argument(
+            metavar="A.h5[@T]", help="A run: its end, or a time.", autocompletion=completion.runs
+        ),
+    ],
+    second: Annotated[str, typer.Argument(metavar="B.h5[@T]", autocompletion=completion.runs)],
     method: Annotated[
         str, typer.Option("--method", help="exact, sliced, bures, wfr, …; auto chooses by size.")
     ] = "exact",
@@ -102,7 +110,7 @@ def distance(
         modulo=modulo or None,  # type: ignore[arg-type]
         most_seconds=seconds("--most", most) or transport.MOST_SECONDS,
     )
-    print(found)
+    said(numbers)(str(found))
     asked = {"first": first, "second": second, "modulo": modulo or None}
     write_numbers(numbers, {**asked, **found.table()})
 

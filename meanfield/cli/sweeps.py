@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from meanfield.cli.app import DIVERGED, INTERRUPTED, app
-from meanfield.cli.options import Files, MaxWall, Quiet, Set, Variant, listed, read, seconds
+from meanfield.cli.options import (
+    Files,
+    MaxWall,
+    Numbers,
+    Quiet,
+    Set,
+    Variant,
+    listed,
+    read,
+    seconds,
+)
+from meanfield.cli.output import said, write_numbers
 from meanfield.errors import require
 
 if TYPE_CHECKING:
@@ -47,6 +58,7 @@ def sweep(
     threads: EachThreads = 1,
     on: On = "",
     max_wall: MaxWall = "",
+    numbers: Numbers = None,
     quiet: Quiet = False,
 ) -> None:
     """Run an experiment over a grid of its keys, from several seeds; print a table.
@@ -61,7 +73,7 @@ def sweep(
         key, values = axis(text)
         require(key not in axes, "--grid", text, f"{key} once")
         axes[key] = values
-    stop_after = seconds("--max-wall", max_wall)
+    stop_after, say = seconds("--max-wall", max_wall), said(numbers, quiet)
     found = sweep(
         read(files),
         out or Path(f"{Path(files[-1]).stem}-sweep"),
@@ -73,11 +85,12 @@ def sweep(
         threads=threads,
         on=on,
         max_wall=stop_after,
-        say=None if quiet else _say,
+        say=say,
     )
-    if not quiet:
-        print(found.table())
-        print(f"{found.path}: results.nc, and a run for each member of index.json")
+    say(found.table())
+    say(f"{found.path}: results.nc, and a run for each member of index.json")
+    if numbers is not None:
+        write_numbers(numbers, found.record())
     _end([found])
 
 
@@ -114,6 +127,7 @@ def chaos(
     threads: EachThreads = 1,
     on: On = "",
     max_wall: MaxWall = "",
+    numbers: Numbers = None,
     quiet: Quiet = False,
 ) -> None:
     """Measure what finite N costs, or a finite step: errors, their rates, and the limit.
@@ -133,10 +147,11 @@ def chaos(
         from meanfield.viewing.files import check_picture
 
         check_picture(plot)
-    stop_after = seconds("--max-wall", max_wall)
+    stop_after, say = seconds("--max-wall", max_wall), said(numbers, quiet)
     file = read(files)
     folder = out or Path(f"{Path(files[-1]).stem}-chaos")
     done: list[Sweep] = []
+    records: dict[str, Any] = {}
     for kind, values in wanted.items():
         found = chaos(
             file,
@@ -151,12 +166,13 @@ def chaos(
             threads=threads,
             on=on,
             max_wall=stop_after,
-            say=None if quiet else _say,
+            say=say,
         )
         if isinstance(found, Chaos):
             done.append(found.sweep)
-            if not quiet:
-                print(found.table())
+            say(found.table())
+            if numbers is not None:
+                records[kind] = found.record()
             if plot is not None:
                 many = len(wanted) > 1
                 found.plot(plot.with_stem(f"{plot.stem}-{kind}") if many else plot)
@@ -164,11 +180,8 @@ def chaos(
             done.append(found)
             if found.stopped:
                 break
+    write_numbers(numbers, records)
     _end(done)
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
 
 
 def _end(sweeps: list[Sweep]) -> None:

@@ -6,22 +6,32 @@ from typing import Annotated
 
 import typer
 
+from meanfield.cli import completion
 from meanfield.cli.app import INACCURATE, app
-from meanfield.cli.options import Numbers, Threads, prepare, write_numbers
+from meanfield.cli.options import Numbers, Threads, prepare
+from meanfield.cli.output import STDOUT, said, write_numbers
 
 
 @app.command("list")
-def list_() -> None:
+def list_(numbers: Numbers = None) -> None:
     """List what experiments can be made of, and what goes with what."""
     from meanfield import listing
 
-    print(listing.text())
+    if numbers != STDOUT:
+        print(listing.text())
+    if numbers is not None:
+        write_numbers(numbers, listing.tables())
 
 
 @app.command()
 def verify(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Systems (default: all).")
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...",
+            help="Systems (default: all).",
+            autocompletion=completion.systems,
+        ),
     ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="At the size of a publication: minutes, not seconds.")
@@ -33,7 +43,8 @@ def verify(
     from meanfield import verification
 
     prepare(threads)
-    verdicts = verification.verify(names or [], full, lambda found: print(found, flush=True))
+    say = said(numbers)
+    verdicts = verification.verify(names or [], full, lambda found: say(str(found)))
     write_numbers(numbers, [verdict.table() for verdict in verdicts])
     if not all(verdict.passes for verdict in verdicts):
         raise typer.Exit(INACCURATE)
@@ -48,9 +59,9 @@ def bench(
     from meanfield import benchmark
 
     prepare(threads)
-    findings = []
+    findings, say = [], said(numbers)
     for finding in benchmark.check():
-        print(benchmark.describe(finding), flush=True)
+        say(benchmark.describe(finding))
         findings.append(finding)
     write_numbers(numbers, benchmark.record(findings))
     if not all(finding.right for finding in findings):

@@ -14,11 +14,16 @@ FEW = 6  # keys that are listed beside the nearest one
 
 
 class Mistake(NamedTuple):
-    """A sentence, and where the fault is: a file, and the variants of which it is one."""
+    """A sentence, and where the fault is: a file, the variants of which it is one, and a key.
+
+    The value is None where the key is missing, or where it is not known which is at fault.
+    """
 
     file: str
     sentence: str
     variants: tuple[str, ...] = ()
+    key: str = ""
+    value: Any = None
 
     def __str__(self) -> str:
         variants = f" ({', '.join(self.variants)})" if self.variants else ""
@@ -50,14 +55,14 @@ class Problems:
         self._variants = (variant,) if variant else ()
         self.mistakes: list[Mistake] = []
 
-    def add(self, sentence: str, key: str = "") -> None:
-        """Note a mistake at a key."""
+    def add(self, sentence: str, key: str = "", value: Any = None) -> None:
+        """Note a mistake at a key, and the value there."""
         if len(sentence) > LONGEST:
             sentence = f"{sentence[: LONGEST // 2]} … {sentence[-LONGEST // 2 :]}"
         file = self._source if isinstance(self._source, str) else self._source(key)
-        found = Mistake(file, sentence, self._variants)
-        if found not in self.mistakes:
-            self.mistakes.append(found)
+        said = (file, sentence, self._variants)
+        if said not in [mistake[:3] for mistake in self.mistakes]:
+            self.mistakes.append(Mistake(*said, key, value))
 
     def attempt(self, key: str, build: Any, *args: Any, **kwargs: Any) -> Any:
         """Call a constructor; None and a note if it refuses."""
@@ -65,7 +70,7 @@ class Problems:
             return build(*args, **kwargs)
         except InvalidInput as error:
             there = error.within(key)
-            self.add(str(there), there.key)
+            self.add(str(there), there.key, there.value)
         except UnknownName as error:
             self.add(f"{key}: {error}" if key else str(error), key)
         except MeanfieldError as error:
@@ -101,14 +106,14 @@ def together(found: Mapping[str, Mistakes], count: int) -> Mistakes:
     count : int
         Of all variants: what is wrong with every one needs no names.
     """
-    who: dict[tuple[str, str], list[str]] = {}
+    who: dict[tuple[str, str], tuple[Mistake, list[str]]] = {}
     for variant, mistakes in found.items():
         for mistake in mistakes.mistakes:
-            who.setdefault((mistake.file, mistake.sentence), []).append(variant)
+            who.setdefault(mistake[:2], (mistake, []))[1].append(variant)
     return Mistakes(
         [
-            Mistake(file, sentence, () if len(variants) == count else tuple(variants))
-            for (file, sentence), variants in who.items()
+            mistake._replace(variants=() if len(variants) == count else tuple(variants))
+            for mistake, variants in who.values()
         ]
     )
 

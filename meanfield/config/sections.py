@@ -46,7 +46,7 @@ class Sections:
         """
         for key, value in tables.items():
             if key not in SECTIONS:
-                problems.add(unknown_key("", key, value, [*SECTIONS, "python"]), key)
+                problems.add(unknown_key("", key, value, [*SECTIONS, "python"]), key, value)
         given: dict[str, Table] = {name: {} for name in SECTIONS}
         at = dict.fromkeys(SECTIONS, Problems(""))  # of what is not there, no more is said
         for name in SECTIONS:
@@ -54,7 +54,7 @@ class Sections:
             if table is WRONG:
                 continue
             if not isinstance(table, Mapping):
-                problems.add(str(InvalidInput(name, table, f"a table [{name}]")), name)
+                problems.add(str(InvalidInput(name, table, f"a table [{name}]")), name, table)
             elif name not in tables and name in NEEDED:
                 problems.add(f"the section [{name}] is missing: {NEEDED[name]}", name)
             else:

@@ -123,7 +123,7 @@ def check(
         if key not in known:
             others = _who_knows(key, kinds, without) if kinds is not None else ""
             sentence = unknown_key(section, key, value, known, others)
-            problems.add(sentence, f"{section}.{key}")
+            problems.add(sentence, f"{section}.{key}", value)
             fine = False
     found: Table = {}
     for name, argument in known.items():
@@ -234,14 +234,14 @@ def _check_entry(by: OneOf, hint: Any, value: Any, key: str, problems: Problems)
         return value
     if names and isinstance(value, str):
         if value not in by.registry:
-            problems.add(f"{key}: {UnknownName(by.registry.noun, value, by.registry)}", key)
+            problems.add(f"{key}: {UnknownName(by.registry.noun, value, by.registry)}", key, value)
             return WRONG
         if not tables:
             return value
         value = {"kind": value}
     if not tables or not isinstance(value, Mapping):
         expected = " or ".join([*["a name"] * names, *["a table with kind"] * tables])
-        problems.add(str(InvalidInput(key, value, expected)), key)
+        problems.add(str(InvalidInput(key, value, expected)), key, value)
         return WRONG
     checked = check_kind(by.registry, value, key, problems, without=by.without, also=by.also)
     if checked is None:
@@ -256,7 +256,7 @@ def _check_leaf(hint: Any, value: Any, key: str, problems: Problems) -> Any:
         return _adapter(hint).validate_python(value)
     except pydantic.ValidationError as error:
         for sentence in _sentences(error, hint, value, key):
-            problems.add(sentence, key)
+            problems.add(sentence, key, value)
         return WRONG
 
 

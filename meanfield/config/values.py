@@ -41,7 +41,7 @@ def possible(tables: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
         said = _why_impossible(place, value)
         if said is None:
             continue
-        problems.add(said, _dotted(place))
+        problems.add(said, _dotted(place), value)
         section, *keys = place
         if keys and isinstance(found[section], dict):
             found[section][keys[0]] = WRONG

@@ -1,5 +1,6 @@
 """Runs and tables on disk; the only place that imports h5py."""
 
+from meanfield.storage.following import Follower, Sight, sight_of
 from meanfield.storage.journal import Checkpoint, Journal, check_writable
 from meanfield.storage.keep import Keep
 from meanfield.storage.opening import completed, exists, open_run
@@ -12,6 +13,7 @@ from meanfield.storage.tables import read_table
 
 __all__ = [
     "Checkpoint",
+    "Follower",
     "Frames",
     "Journal",
     "Keep",
@@ -19,6 +21,7 @@ __all__ = [
     "Origin",
     "Plan",
     "Run",
+    "Sight",
     "check_writable",
     "completed",
     "differences",
@@ -29,6 +32,7 @@ __all__ = [
     "require_same",
     "session_begins",
     "session_ends",
+    "sight_of",
     "summarise",
     "tidy",
 ]

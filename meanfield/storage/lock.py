@@ -128,9 +128,15 @@ def describe_holder(path: Path) -> str:
 
 def _is_alive(path: Path) -> bool:
     """Whether the holder that a file names lives; one on another machine is taken to."""
-    holder = read_holder(path)
+    return seems_alive(path, read_holder(path)) is not False
+
+
+def seems_alive(path: Path, holder: dict[str, Any]) -> bool | None:
+    """Whether the process that a file names lives, without touching the lock; None if elsewhere."""
+    if not holder:
+        return False
     if holder.get("host") != socket.gethostname():
-        return bool(holder)
+        return None
     if holder.get("process") == os.getpid():
         return path.resolve() in _held.values()
     try:

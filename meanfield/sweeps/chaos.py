@@ -147,6 +147,20 @@ class Chaos:
         final = float(self.errors["time"][-1])
         return "\n".join([f"at time {final:g}, against {self.against}", *lines])
 
+    def record(self) -> dict[str, Any]:
+        """The same for programs."""
+        constants = {name: self.constants(name) for name in self.quantities}
+        limits = {name: self.limit(name) for name in self._series}
+        return {
+            "key": self.key,
+            "values": self.sizes.tolist(),
+            "against": self.against,
+            "slopes": {name: self.slope(name)._asdict() for name in self.quantities},
+            "constants": {name: [each._asdict() for each in c] for name, c in constants.items()},
+            "limits": {name: limit._asdict() for name, (limit, _) in limits.items()},
+            "biases": {name: bias._asdict() for name, (_, bias) in limits.items()},
+        }
+
     def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
         """Errors against N (or the step) on log-log axes, and rates over time."""
         from meanfield.viewing.chaos import chaos_figure

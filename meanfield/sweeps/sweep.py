@@ -148,6 +148,23 @@ class Sweep:
         lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
         return "\n".join(lines)
 
+    def record(self) -> dict[str, Any]:
+        """The same for programs: at each point of the grid, the last values of every seed."""
+        final = self.final
+        flat = [str(name) for name in final if final[name].dims == (*self.grid, "seed")]
+        points = []
+        for place in np.ndindex(*(len(values) for values in self.grid.values())):
+            at = dict(zip(self.grid, place, strict=True))
+            values = {name: final[name].isel(at).values.tolist() for name in flat}
+            points.append({"at": {key: self.grid[key][i] for key, i in at.items()}, **values})
+        return {
+            "folder": str(self.path),
+            "seeds": self.seeds,
+            "points": points,
+            "failures": [failure._asdict() for failure in self.failures],
+            "stopped": self.stopped,
+        }
+
     @functools.cached_property
     def _results(self) -> xarray.DataTree:
         """From the file if it is of what there is now, else from the runs."""

@@ -200,9 +200,14 @@ def _baseline(run: Run, ax: Axes) -> None:
 def _scale_values(ax: Axes, drawn: Sequence[Curve], *, linear: bool) -> None:
     sides = [[curve.values if curve.low is None else curve.low, curve.values] for curve in drawn]
     values = np.concatenate([v for side in sides for v in side]) if sides else np.empty(0)
-    values = values[np.isfinite(values)]
-    if not linear and len(values) and values.min() > 0 and values.max() / 10 > values.min():
+    if not linear and spans_decade(values):
         ax.set_yscale("log")
+
+
+def spans_decade(values: Array) -> bool:
+    """Whether an axis of values is logarithmic: all are positive, and span more than a decade."""
+    known = values[np.isfinite(values)]
+    return bool(len(known) and known.min() > 0 and known.max() / 10 > known.min())
 
 
 def _zoom(ax: Axes, drawn: Sequence[Curve]) -> None:

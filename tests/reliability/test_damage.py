@@ -355,7 +355,7 @@ def test_what_has_sealed_nothing_yet(tmp_path, monkeypatch, call):
     assert call("run", "small.toml", "-o", "early.h5", "-q")[0] == 74
     assert call("show", "early.h5") == (0, "")
     with mf.open("early.h5") as found:
-        assert "none yet: nothing was sealed" in describe(found)
+        assert any("nothing was sealed" in line for line, _ in describe(found))
 
 
 def test_more_than_a_million_segments():

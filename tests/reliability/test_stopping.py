@@ -137,7 +137,9 @@ def test_the_time_is_that_of_all_variants(call, monkeypatch):
     ticks, left = iter(range(0, 100, 4)), []
     clock = SimpleNamespace(monotonic=lambda: float(next(ticks)))
     monkeypatch.setattr("meanfield.cli.running.time", clock)
-    monkeypatch.setattr("meanfield.cli.running._run", lambda *given: left.append(given[-1]))
+    monkeypatch.setattr(
+        "meanfield.cli.running._Runner.__call__", lambda *given: left.append(given[-1])
+    )
     assert call("run", "small.toml", "--max-wall", "10s")[0] == 0
     assert left == [10.0, 6.0, 2.0]
 

@@ -215,6 +215,13 @@ def test_an_oracle_as_reference(tmp_path):
         return
     assert agrees(found.slope("function"), -1.0)
     limit, constant = found.limit("risk")
+    record = found.record()
+    assert record["values"] == [5.0, 10.0, 20.0]
+    assert record["slopes"]["function"] == found.slope("function")._asdict()
+    assert (record["limits"]["risk"], record["biases"]["risk"]) == (
+        limit._asdict(),
+        constant._asdict(),
+    )
     assert agrees(limit, exact["risk"][0])
     assert constant.value > 0  # convex: the mean of the loss is above the loss of the mean
     # E loss_N - loss* = ½ N·Var / N, but for the bias of f, which is of the same order.

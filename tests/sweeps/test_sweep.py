@@ -211,6 +211,11 @@ def test_the_command(call, tmp_path):
     assert lines[4].split() == ["ensemble.count", "energy", "l2", "risk"]
     assert lines[-1].startswith("small-sweep: results.nc")
     assert call(*command, "-q") == (0, "", "")
+    code, out, err = call(*command, "--json", "-")
+    found, final = json.loads(out), Sweep.load(tmp_path / "small-sweep").final
+    assert (code, err, found["failures"], found["stopped"]) == (0, "", [], "")
+    assert [point["at"] for point in found["points"]] == [{"ensemble.count": n} for n in (4, 6)]
+    assert [point["risk"] for point in found["points"]] == final["risk"].values.tolist()
 
 
 def test_the_command_tells_failures_at_the_end(call):
