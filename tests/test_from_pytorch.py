@@ -11,7 +11,7 @@ import pytest
 
 import meanfield as mf
 
-PAGE = Path(__file__).parents[1] / "docs" / "from-pytorch.md"
+PAGE = Path(__file__).parents[1] / "docs/from-pytorch.md"
 
 
 def descend(x, y, a, w, rate, decay=0.0, steps=200, factor=None):
