@@ -41,12 +41,13 @@ nitpicky = True
 
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 4
-smartquotes = False
+smartquotes_action = "D"
 bibtex_bibfiles = ["../meanfield/references.bib"]
 bibtex_default_style = "unsrt"
 bibtex_reference_style = "author_year"
 
 autodoc_member_order = "bysource"
+autodoc_type_aliases = {"Array": "Array", "ArrayLike": "ArrayLike"}
 autodoc_typehints_format = "short"
 autosummary_generate = False
 default_role = "py:obj"

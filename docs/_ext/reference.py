@@ -88,29 +88,53 @@ def page(module: str, names: list[str]) -> tuple[str, list[str]]:
     """The page of a module, and the full names of what it documents."""
     room = importlib.import_module(f"meanfield.{module}")
     top = importlib.import_module("meanfield")
-    own = [n for n in getattr(room, "__all__", _defined(room)) if _is_documented(room, n)]
-    further = [name for name in own if getattr(top, name, None) is not getattr(room, name)]
-    said = escape_lines(inspect.getdoc(room).splitlines())
+    own = getattr(room, "__all__", _defined(room) if module in FURTHER else [])
+    further = [
+        name
+        for name in own
+        if getattr(top, name, None) is not getattr(room, name) and _is_documented(room, name)
+    ]
     title = _title(module)
-    lines = [title, "=" * len(title), "", *said, ""]
+    lines = [title, "=" * len(title), "", *_said(room), ""]
     public = []
-    for prefix, members in (("meanfield", names), (f"meanfield.{module}", further)):
+    for where, members in ((top, names), (room, further)):
         if not members:
             continue
-        if names and prefix != "meanfield":
-            lines += [f"Further, in ``{prefix}``", "-" * (len(prefix) + 16), ""]
-        ordered = sorted(members, key=str.lower) if prefix == "meanfield" else members
-        public += [f"{prefix}.{name}" for name in ordered]
-        lines += [f".. currentmodule:: {prefix}", "", ".. autosummary::", "   :nosignatures:", ""]
-        lines += [f"   {name}" for name in ordered] + [""]
-        for name in ordered:
-            found = getattr(importlib.import_module(prefix), name)
-            kind = "class" if isinstance(found, type) else "function"
-            lines += [f".. auto{kind}:: {name}"]
-            if kind == "class":
-                lines += ["   :members:"]
-            lines += [""]
+        if names and where is room:
+            lines += [f"Further, in ``{room.__name__}``", "-" * (len(room.__name__) + 16), ""]
+        ordered = _by_module(where, members)
+        lines += [
+            f".. currentmodule:: {where.__name__}",
+            "",
+            ".. autosummary::",
+            "   :nosignatures:",
+            "",
+        ]
+        lines += [f"   {name}" for several in ordered.values() for name in several] + [""]
+        for source, several in ordered.items():
+            public += [f"{where.__name__}.{name}" for name in several]
+            if source != room.__name__ and len(_said(importlib.import_module(source))) > 1:
+                first, *rest = _said(importlib.import_module(source))
+                lines += [f".. rubric:: {first}", "", "..", *rest, ""]
+            for name in several:
+                kind = "class" if isinstance(getattr(where, name), type) else "function"
+                lines += [f".. auto{kind}:: {name}"]
+                lines += ["   :members:", ""] if kind == "class" else [""]
     return "\n".join(lines) + "\n", public
+
+
+def _by_module(where: Any, names: list[str]) -> dict[str, list[str]]:
+    """Names by the module that defines them, whose text belongs to them."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(getattr(where, name).__module__, []).append(name)
+    return found
+
+
+def _said(module: Any) -> list[str]:
+    """The lines of what a module says about itself; headings there are none of the page's."""
+    text = re.sub(r"^(\w+)\n-{3,}$", r"\1\n", inspect.getdoc(module), flags=re.M)
+    return escape_lines(text.splitlines())
 
 
 def _title(module: str) -> str:
