@@ -189,6 +189,16 @@ def escape_lines(lines: list[str]) -> list[str]:
     return found
 
 
+def short_types(
+    app: Sphinx, what: str, name: str, thing: Any, options: Any, signature: str, result: str
+) -> tuple[str | None, ...]:
+    """Sphinx shows an alias beside None as the class that it keeps it in."""
+    return tuple(
+        text and re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", text)
+        for text in (signature, result)
+    )
+
+
 def plain_types(app: Sphinx, tree: nodes.document) -> None:
     """Words in the type of a parameter, as in "path, optional", are no names of ours."""
     for node in list(tree.findall(addnodes.pending_xref)):
@@ -207,6 +217,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Known to Sphinx."""
     app.connect("builder-inited", write_pages)
     app.connect("autodoc-process-docstring", escape, priority=400)
+    app.connect("autodoc-process-signature", short_types)
     app.connect("doctree-read", plain_types)
     app.connect("missing-reference", leave)
     return {"parallel_read_safe": True}
