@@ -123,6 +123,20 @@ class Experiment(SphinxDirective):
         return found.children
 
 
+class Drawn(SphinxDirective):
+    """``drawn FILE``: a picture that the tutorial draws."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """The picture."""
+        file = reduced.place(reduced.TUTORIAL.stem) / self.arguments[0]
+        if not file.exists():
+            raise self.error(f"the tutorial draws no {file.name}")
+        uri = "/" + file.relative_to(reduced.ROOT).as_posix()
+        return [nodes.image(uri=uri, alt=f"{file.name}, as the code above draws it")]
+
+
 def _bounds(text: str) -> str:
     return _escaped(text) if text else "(only told)"
 
@@ -142,5 +156,6 @@ def _write(path: Path, text: str) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Known to Sphinx."""
     app.add_directive("experiment", Experiment)
+    app.add_directive("drawn", Drawn)
     app.connect("builder-inited", write_pages)
     return {"parallel_read_safe": True}
