@@ -189,14 +189,24 @@ def escape_lines(lines: list[str]) -> list[str]:
     return found
 
 
+SHORTER = {
+    r"TypeAliasForwardRef\('(\w+)'\)": r"\1",  # how Sphinx keeps an alias beside None
+    r"~?numpy\.ndarray\[tuple\[~?\S*Any, \.\.\.\], ~?numpy\.dtype\[~?(?:\w+\.)?(\w+)\]\]": (
+        r"NDArray[\1]"
+    ),
+}
+
+
 def short_types(
     app: Sphinx, what: str, name: str, thing: Any, options: Any, signature: str, result: str
 ) -> tuple[str | None, ...]:
-    """Sphinx shows an alias beside None as the class that it keeps it in."""
-    return tuple(
-        text and re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", text)
-        for text in (signature, result)
-    )
+    """Types of arrays as they are written in the source."""
+    found: list[str | None] = []
+    for text in (signature, result):
+        for long, short in SHORTER.items():
+            text = text and re.sub(long, short, text)
+        found.append(text)
+    return tuple(found)
 
 
 def plain_types(app: Sphinx, tree: nodes.document) -> None:
