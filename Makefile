@@ -1,8 +1,8 @@
-# Three commands on a fresh machine: `make demo`, `make test` and `make bench`.
+# Commands for a fresh machine: `make demo`, `make test`, `make docs` and `make bench`.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types tests test-minimum bench clean
+.PHONY: demo test lint types tests test-minimum docs bench clean
 
 demo: .venv/installed
 	$(BIN)/meanfield run breast-cancer --force -o breast-cancer.h5
@@ -30,6 +30,13 @@ test-minimum:
 		--editable ".[test]"
 	.venv-minimum/bin/pytest -n auto -W default
 
+# The site, in build/docs/html: with the reduced runs of all experiments, which are kept until
+# something changes. Warnings and broken links are errors.
+docs: .venv/installed-docs
+	$(BIN)/python docs/_ext/reduced.py
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs -d build/docs/doctrees . build/docs/html
+	$(BIN)/python docs/check_links.py build/docs/html
+
 # Ours and what one would use instead, with PyTorch, JAX and KeOps (which need g++). Hours become
 # minutes with BENCH="--only d=2", for instance; see `python -m benchmarks.run --help`.
 bench: .venv-bench/installed
@@ -47,6 +54,10 @@ bench: .venv-bench/installed
 
 .venv/installed-test: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	touch $@
+
+.venv/installed-docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
 	touch $@
 
 clean:

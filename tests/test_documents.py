@@ -1,4 +1,10 @@
-"""All code in README.md and CONTRIBUTING.md runs as it stands there."""
+"""All code in README.md, CONTRIBUTING.md and the pages in docs/ runs as it stands there.
+
+A page whose code needs something first has a test of its own, which names it. All others run in an
+empty folder, from top to bottom: a block whose first line is ``# NAME.toml`` or ``# NAME.py`` is
+that file, other Python is executed, and of a console all lines are commands of meanfield. What is
+not to be run is called ``text``.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +18,16 @@ import pytest
 
 from meanfield import cli
 from meanfield.kernels.compile import DISABLED
-from tests.conftest import size
+from tests.conftest import forgetting, size
 
 ROOT = Path(__file__).parents[1]
+GENERATED = ("docs/gallery", "docs/reference", "docs/_")
+PAGES = sorted(
+    name
+    for file in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    if not (name := file.relative_to(ROOT).as_posix()).startswith(GENERATED)
+)
+NAMED = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py"))
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -269,3 +282,67 @@ def test_examples_of_contributing():
     finally:
         for registry, entries in zip(registries, before, strict=True):
             registry._entries = entries
+
+
+def code_of(page: str) -> list[tuple[str, str]]:
+    """Language and code of every block; directives of the site, as ```{toctree}, are none."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    found = re.findall(r"^```([^\n]*)\n(.*?)^```", text, re.M | re.S)
+    return [(language, code) for language, code in found if not language.startswith("{")]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if f'"{page}"' not in NAMED])
+def test_code_of_page(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": "__main__"}
+    with forgetting():
+        for language, code in code_of(page):
+            file = re.match(r"# ([\w.-]+\.(?:toml|py))\b", code)
+            if file:
+                Path(file[1]).write_text(code, encoding="utf-8")
+            elif language == "python":
+                exec(compile(code, page, "exec"), names)
+            elif language == "console":
+                for line in code.splitlines():
+                    assert line.startswith("$ meanfield "), line
+                    arguments = shlex.split(line[2:].split(" #")[0])
+                    if arguments[1] in ("sweep", "chaos"):  # processes take long to start
+                        arguments += ["--jobs", "1"]
+                    monkeypatch.setattr("sys.argv", arguments)
+                    with pytest.raises(SystemExit) as ended:
+                        cli.main()
+                    assert ended.value.code in (0, None), line
+            else:
+                assert language == "text", f"a block of {language!r} that nothing runs: {code}"
+
+
+def test_variants_of_the_page_of_keys(tmp_path):
+    from meanfield.config import Study
+
+    (added,) = [code for code in blocks("docs/experiments.md", "toml") if "[variants" in code]
+    whole = blocks("README.md", "toml")[0].replace('kind = "euler-maruyama"', 'kind = "lie"')
+    (tmp_path / "base.toml").write_text(whole.replace("temperature = 1e-4\n", ""))
+    (tmp_path / "added.toml").write_text(added)
+    study = Study.load([tmp_path / "base.toml", tmp_path / "added.toml"], reduced=True)
+    study.check()
+    assert set(study.experiments) == {"plain", "births"}
+    assert len(study.claims) == 1
+
+
+def anchors(page: Path) -> set[str]:
+    """Of the headings of a page, as forges and the site make them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    heads = re.findall(r"^#+ (.*)$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_of_page(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    text = re.sub(r"^```.*?^```|`[^`\n]+`", "", text, flags=re.M | re.S)
+    for path, anchor in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", text):
+        if path.startswith("http"):
+            continue
+        target = (ROOT / page).parent / path if path else ROOT / page
+        assert target.exists(), f"{page}: {path}"
+        assert not anchor or anchor in anchors(target), f"{page}: {path}#{anchor}"
