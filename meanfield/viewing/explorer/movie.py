@@ -19,8 +19,8 @@ from meanfield.viewing.explorer.quantities import Quantity, coordinates, mass, s
 FRAMES = 60  # unless more are asked for
 FEWER_FRAMES = (45, 30, 20)
 FEW = 2000  # particles, for which frames are given up
-PRECISIONS = (16, 14, 12)  # bits
-SAMPLE = 2000  # particles that tell how well all can be compressed
+PRECISIONS = (16, 15, 14, 13, 12)  # bits
+SAMPLE = 1000  # particles that tell how well all can be compressed
 NUMBERS = 20_000_000  # in memory for that
 CANDIDATES = 64  # coordinates of many that are tried
 NARROW = 3  # a block of more columns is known by its norm and its principal axes first
