@@ -171,9 +171,11 @@ class Curves {
     context.beginPath();
     context.textAlign = "right";
     context.textBaseline = "middle";
+    let last = Infinity;
     for (const value of (panel.logarithmic ? powers : ticks)(...toY.limits, 3)) {
       const y = Math.round(toY(value)) - 0.5;
-      if (y < SIDE.top - 2 || y > bottom + 2) continue;
+      if (y < SIDE.top - 2 || y > bottom + 2 || y > last - 13) continue;
+      last = y;
       context.moveTo(SIDE.left, y);
       context.lineTo(right, y);
       context.fillText(say(value, 3), SIDE.left - 5, y);

@@ -22,7 +22,7 @@ class Movie {
     this.about = about;
     this.times = about.times;
     this.frames = about.times.length;
-    this.count = about.numbers.length;
+    this.count = about.count;
     this.quantities = new Map(about.quantities.map((quantity) => [quantity.name, quantity]));
     this.bytes = bytes;
     this.tables = new Map();
@@ -124,6 +124,11 @@ class Movie {
     if (some.length === 0) return [0, 1];
     const rank = Math.floor(some.length / 200);
     return [some[rank], some[some.length - 1 - rank]];
+  }
+
+  /* What the run calls a particle. */
+  number(i) {
+    return this.about.numbers.length ? this.about.numbers[i] : i;
   }
 
   unit(name) {

@@ -83,7 +83,7 @@ class Explorer {
     const names = [...new Set([x, y, colour])];
     const values = (name) => movie.times.map((_, t) => movie.at(name, t)[selected]);
     const curves = names.map((name) => ({ label: name, time: movie.times, values: values(name) }));
-    return { title: `particle ${movie.about.numbers[selected]}`, curves };
+    return { title: `particle ${movie.number(selected)}`, curves };
   }
 
   toFrame(frame) {
@@ -225,7 +225,7 @@ class Explorer {
     hint.hidden = i < 0;
     if (i < 0) return;
     const lines = [...new Set([show.x, show.y, show.colour])].map((name) => `${name} = ${say(movie.at(name, show.time)[i])}`);
-    hint.textContent = [`particle ${movie.about.numbers[i]}`, ...lines].join("\n");
+    hint.textContent = [`particle ${movie.number(i)}`, ...lines].join("\n");
     const left = px > this.scatter.width - 190 ? px - 14 - hint.offsetWidth : px + 14;
     hint.style.left = `${left}px`;
     hint.style.top = `${Math.max(0, py - 10)}px`;

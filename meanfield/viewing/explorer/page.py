@@ -20,13 +20,14 @@ from meanfield.arrays import Array
 from meanfield.storage import Run
 from meanfield.viewing.explorer.curves import panels_of
 from meanfield.viewing.explorer.marks import directions
-from meanfield.viewing.explorer.movie import Movie, Wanted, film
+from meanfield.viewing.explorer.movie import Movie, film
 from meanfield.viewing.explorer.quantities import Quantity, size_of
+from meanfield.viewing.explorer.room import Wanted
 from meanfield.viewing.series import logarithmic
 
 GENERATOR = '<meta name="generator" content="meanfield view">'
+SLACK = 20_000  # bytes for the names of quantities, the times, sentences
 SCRIPTS = ("data", "format", "colours", "pixels", "scatter", "curves", "panel", "main")
-LEAST = 20_000  # bytes that particles get, whatever else there is
 
 
 def build(run: Run, wanted: Wanted) -> tuple[str, list[str]]:
@@ -48,9 +49,7 @@ def build(run: Run, wanted: Wanted) -> tuple[str, list[str]]:
         "provenance": [[key, _text(value)] for key, value in run.provenance.items()],
         "diagnostics": [[key, _text(value)] for key, value in run.diagnostics.items()],
     }
-    empty = _fill(about, "")
-    left = max(LEAST, wanted.most - len(empty) - LEAST)
-    movie = film(run, Wanted(wanted.frames, wanted.particles, wanted.coordinates, left))
+    movie = film(run, wanted, len(_fill(about, "")) + SLACK)
     said = sentences(movie, run)
     about |= _about_particles(movie, run) | {"said": said}
     return _fill(about, movie.to_text()), said
@@ -60,8 +59,10 @@ def sentences(movie: Movie, run: Run) -> list[str]:
     """What the page holds of the run, and how exactly."""
     if not movie.channels:
         return [f"Seed {run.seed} has no frames: {run.stop_reason}."]
-    shown = f"{_of(len(movie.numbers), movie.of_particles)} particles"
-    found = [f"{shown} in {_of(len(movie.times), movie.of_frames)} frames of seed {run.seed}."]
+    particles = _of(len(movie.numbers), movie.of_particles, "particle")
+    found = [f"{particles} in {_of(len(movie.times), movie.of_frames, 'frame')}, seed {run.seed}."]
+    if len(movie.numbers) < movie.of_particles:
+        found.append("They are evenly spaced among all, and their masses scaled to the total.")
     bits = next(iter(movie.channels.values())).bits
     found.append(
         f"Stored numbers have {bits} bits: they are off by at most 1/{2 ** (bits + 1) - 2:,} of "
@@ -76,19 +77,21 @@ def sentences(movie: Movie, run: Run) -> list[str]:
     return found
 
 
-def _of(count: int, whole: int) -> str:
-    return f"{count:,}" if count == whole else f"{count:,} of {whole:,}"
+def _of(count: int, whole: int, noun: str) -> str:
+    share = f"{count:,}" if count == whole else f"{count:,} of {whole:,}"
+    return f"{share} {noun}" if whole == 1 else f"{share} {noun}s"
 
 
 def _about_particles(movie: Movie, run: Run) -> dict[str, Any]:
     if not movie.channels:
-        return {"quantities": [], "times": [], "numbers": []}
+        return {"quantities": [], "times": [], "count": 0, "numbers": []}
     teacher = directions(run)
     return {
         "times": movie.times.tolist(),
         "steps": movie.steps.tolist(),
         "logarithmic": logarithmic(movie.times),
-        "numbers": movie.numbers.tolist(),
+        "count": len(movie.numbers),
+        "numbers": movie.numbers.tolist() if (np.diff(movie.numbers) != 1).any() else [],
         "jumps": tomllib.loads(run.experiment).get("flow", {}).get("kind") == "birth-death",
         "quantities": [_entry(quantity, movie, run, teacher) for quantity in movie.quantities],
         "show": choices(movie, run),

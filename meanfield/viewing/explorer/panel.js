@@ -18,7 +18,8 @@ function describe(about) {
   document.getElementById("title").textContent = about.title || "Run";
   const seeds = about.seeds > 1 ? `seed ${about.seed}, one of ${about.seeds}` : `seed ${about.seed}`;
   const ended = about.status === "finished" ? "finished" : `${about.status}: ${about.stopReason}`;
-  const particles = `${whole(about.numbers.length)} particles, ${whole(about.times.length)} frames`;
+  const count = (number, noun) => `${whole(number)} ${noun}${number === 1 ? "" : "s"}`;
+  const particles = `${count(about.count, "particle")}, ${count(about.times.length, "frame")}`;
   document.getElementById("status").textContent = [particles, seeds, ended].join(" · ");
   hold(about);
   fold("parameters", element("pre", { textContent: about.experiment || "The run was started from Python and holds no experiment file." }));
@@ -74,7 +75,7 @@ class Follower {
     this.box.hidden = number < 0;
     this.box.replaceChildren();
     if (number < 0) return;
-    const head = element("h2", { textContent: `Particle ${this.movie.about.numbers[number]}` });
+    const head = element("h2", { textContent: `Particle ${this.movie.number(number)}` });
     const close = element("button", { type: "button", textContent: "follow none" });
     close.addEventListener("click", this.onClose);
     head.append(close);

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from meanfield.errors import FileProblem
 from meanfield.storage import Run, durable
-from meanfield.viewing.explorer.movie import Wanted
 from meanfield.viewing.explorer.page import GENERATOR, build
+from meanfield.viewing.explorer.room import Wanted
 
 MOST = 2_000_000
 HEIGHT = 860  # pixels, in a notebook
