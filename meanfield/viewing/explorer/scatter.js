@@ -5,6 +5,7 @@ const ROOM = { left: 58, right: 50, top: 50, bottom: 40 };
 const MARGIN = 34, BINS_OF_MARGIN = 90;
 const MOST_TRAILS = 4000;
 const NEAR = 14;
+const LEAST_RADIUS = 0.7;
 
 class Scatter {
   constructor(plot, movie, theme) {
@@ -125,14 +126,14 @@ class Scatter {
     return Math.min(6, Math.max(0.9, 0.68 * (area / Math.max(1, this.movie.count)) ** 0.25));
   }
 
-  /* Areas are proportional to the quantity that is the size. */
+  /* Areas are proportional to the quantity that is the size, but for points that one would not see. */
   drawDiscs(show, colours) {
     const xs = this.movie.at(show.x, show.time), ys = this.movie.at(show.y, show.time);
     const sizes = show.size ? this.movie.at(show.size, show.time) : null;
     const largest = (sizes ? 2 : 1) * this.largestRadius() * this.ratio;
     const most = sizes ? this.movie.range(show.size)[1] || 1 : 1;
     const opacity = this.movie.count > 20000 ? 0.6 : 0.8;
-    const radii = Array.from({ length: SIZES + 1 }, (_, n) => Math.max(0.35, (largest * n) / SIZES));
+    const radii = Array.from({ length: SIZES + 1 }, (_, n) => Math.max(LEAST_RADIUS * this.ratio, (largest * n) / SIZES));
     const ax = this.toX(0) * this.ratio, bx = (this.toX(1) - this.toX(0)) * this.ratio;
     const ay = this.toY(0) * this.ratio, by = (this.toY(1) - this.toY(0)) * this.ratio;
     for (let i = 0; i < xs.length; i++) {

@@ -127,7 +127,7 @@ def followed(page):
 def experiment_run():
     from meanfield.config import Experiment
 
-    return Experiment(EXPERIMENT).run()
+    return Experiment(EXPERIMENT | {"run": {**EXPERIMENT["run"], "title": "<b>5 & 6</b>"}}).run()
 
 
 ALL = {
