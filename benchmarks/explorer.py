@@ -74,9 +74,8 @@ def main() -> None:
             page = view(diffusing(count, width), most=int(most), show=False)
             each, rate = drawing(page, browser)
             print(f"{count:,} particles, {width} coordinates, at most {most / 1e6:g} MB:")
-            print(
-                f"  {len(page.page) / 1e6:.2f} MB, {each:.1f} ms for a draw, {rate:.0f} per second"
-            )
+            size = len(page.page) / 1e6
+            print(f"  {size:.2f} MB, {each:.1f} ms for a draw, {rate:.0f} per second")
             for sentence in page.said:
                 print(f"  {sentence}")
         browser.close()

@@ -109,6 +109,8 @@ def view(
         If what is asked for does not fit, is unknown, or cannot be written there.
     """
     target = None if path is None else check_page(path, force)
+    if target is not None and run.path is not None and target.resolve() == run.path.resolve():
+        raise FileProblem(f"{target} is the run itself: choose another name")
     made = View(*build(run, Wanted(frames, particles, coordinates, most)))
     if target is not None:
         made = made.save(target, force)

@@ -4,7 +4,9 @@ import functools
 import html
 import os
 import re
+import shlex
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +29,8 @@ from meanfield.simulation import simulate
 from meanfield.viewing.explorer import view
 from meanfield.viewing.explorer.marks import directions
 from meanfield.viewing.explorer.packing import quantise
+from tests.storage.runs import simulate as simulate_some
+from tests.storage.runs import stopping
 from tests.viewing import runs
 from tests.viewing.explorer.pages import Page
 
@@ -277,6 +281,38 @@ def test_only_a_page_is_replaced_unasked(saved):
     assert call(saved, "--force").exit_code == 0
     assert call(saved, "--seed", 6).exit_code == 0
     assert Page(target.read_text(encoding="utf-8")).about["seed"] == 6
+
+
+def test_the_run_itself_is_never_replaced(saved):
+    before = saved.read_bytes()
+    assert "is the run itself" in str(call(saved, "-o", saved, "--force").exception)
+    assert saved.read_bytes() == before
+
+
+def test_an_unfinished_run_has_a_page_of_what_is_there(tmp_path):
+    path = tmp_path / "run.h5"
+    run = simulate_some(path, seeds=(3, 8), progress=stopping(1, 6))
+    assert not path.exists()
+    assert call(path, "--seed", 8).exit_code == 0
+    page = Page(path.with_suffix(".html").read_text(encoding="utf-8"))
+    frames = run.replica(8).frames
+    assert page.about["times"] == frames.times.tolist()
+    assert 0 < len(frames) < len(run.frames)
+    exact = np.array([frame.a for frame in frames])
+    np.testing.assert_allclose(page.values("a"), exact, atol=1.001 * page.half_step("a"))
+    assert page.about["status"] == "interrupted"
+
+
+def test_commands_of_the_documents(saved, monkeypatch):
+    monkeypatch.chdir(saved.parent)
+    saved.rename("my.h5")
+    text = (Path(__file__).parents[3] / "docs/explorer.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^\$ meanfield view (.*?) *(?:#.*)?$", text, re.M)
+    assert len(lines) == 2
+    for line in lines:
+        assert call(*shlex.split(line)).exit_code == 0
+    assert Path("my.html").exists()
+    assert Path("page.html").exists()
 
 
 @pytest.mark.parametrize(
