@@ -64,6 +64,7 @@ def view(
             show=browse and has_display(),
         )
     print(made.path)
+    print(f"  {len(made.page) / 1e6:.2f} MB.")
     for sentence in made.said:
         print(f"  {sentence}")
 

@@ -1,13 +1,16 @@
 /* Colours, as the page's theme has them and as 32-bit pixels.
 
    Signed quantities go from orange over grey to blue, others through a scale whose lightness
-   changes evenly (the anchors are those of viridis, N. Smith and S. van der Walt, 2015). */
+   changes evenly (the anchors are those of viridis, N. Smith and S. van der Walt, 2015), and angles
+   around a circle. */
 
 const STEPS = 256;
 const SEQUENCE = ["#440154", "#3e4989", "#26828e", "#35b779", "#b5de2b"];
 const SEQUENCE_DARK = ["#5b3a8c", "#4068a5", "#2a9d9f", "#4cc97c", "#f0e442"];
 const SIGNED = ["#a34400", "#d55e00", "#b9b4ae", "#0072b2", "#004c77"];
 const SIGNED_DARK = ["#ffb733", "#e69f00", "#6f7276", "#56b4e9", "#a3d8f7"];
+
+const CIRCLE = ["#c4b2c4", "#5e7fc4", "#4a3a80", "#c06350", "#c4b2c4"];
 
 class Theme {
   constructor() {
@@ -22,6 +25,7 @@ class Theme {
     for (const name of ["paper", "ink", "soft", "hair", "accent"]) this[name] = named(name);
     this.lines = Array.from({ length: 8 }, (_, i) => named(`line${i}`));
     this.sequence = ramp(this.dark ? SEQUENCE_DARK : SEQUENCE);
+    this.circle = ramp(CIRCLE);
     this.signed = ramp(this.dark ? SIGNED_DARK : SIGNED);
   }
 
@@ -56,6 +60,7 @@ function ramp(anchors) {
 
 /* Which end of which scale a quantity has: a signed one is symmetric about 0. */
 function scaleOf(movie, { colour, when }, theme) {
+  if (movie.turns(colour)) return { low: -1, high: 1, ramp: theme.circle };
   const [low, high] = movie.bulk(colour, when === "start" ? 1 : movie.frames);
   if (low < 0 && high > 0) {
     const size = Math.max(-low, high);

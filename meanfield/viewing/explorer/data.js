@@ -102,7 +102,7 @@ class Movie {
     if (part === 0) return here;
     const next = table.subarray((first + 1) * this.count, (first + 2) * this.count);
     if (!this.between.has(name)) this.between.set(name, new Float32Array(this.count));
-    const values = this.between.get(name), turns = name.startsWith("angle of ");
+    const values = this.between.get(name), turns = this.turns(name);
     for (let i = 0; i < values.length; i++) {
       let change = next[i] - here[i];
       if (turns) change -= 2 * Math.round(change / 2);
@@ -124,6 +124,11 @@ class Movie {
     if (some.length === 0) return [0, 1];
     const rank = Math.floor(some.length / 200);
     return [some[rank], some[some.length - 1 - rank]];
+  }
+
+  /* Whether it is an angle, in units of π: 1 and −1 are the same. */
+  turns(name) {
+    return name.startsWith("angle of ");
   }
 
   /* What the run calls a particle. */

@@ -165,7 +165,8 @@ class Explorer {
 
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const inControl = event.target.closest("select, summary, input, button");
+    const control = event.target.closest("select, summary, input, button");
+    const own = control && (control.type !== "range" || /^(Arrow|Home|End)/.test(event.key));
     const last = this.movie.frames - 1, step = (by) => this.toFrame(Math.round(this.show.time) + by);
     const speed = (by) => {
       const place = SPEEDS.indexOf(get("speed").value) + by;
@@ -179,7 +180,7 @@ class Explorer {
       0: () => this.fit(), Escape: () => this.select(-1),
     };
     const action = actions[event.key];
-    if (!action || (inControl && event.key !== "Escape")) return;
+    if (!action || (own && event.key !== "Escape")) return;
     event.preventDefault();
     action();
   }

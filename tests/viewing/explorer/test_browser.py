@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
+from meanfield.ensemble import Ensemble
 from meanfield.viewing.explorer import view
 from tests.viewing import runs
 from tests.viewing.explorer.test_page import EXPERIMENT, NASTY, RUNS, nasty
@@ -55,33 +56,46 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture
-def explore(chromium, tmp_path):
-    """Open the page of a run; in the end it has asked for nothing and complained of nothing."""
-    contexts, complaints, asked = [], [], []
+@pytest.fixture(scope="module")
+def desk(chromium):
+    """A page on a screen of usual size."""
+    context = chromium.new_context(offline=True, viewport={"width": 1280, "height": 800})
+    yield context.new_page()
+    context.close()
 
-    def opened(run, html=None, ready="html[data-ready]", **options):
-        path = tmp_path / f"page-{len(contexts)}.html"
+
+@pytest.fixture
+def explore(chromium, desk, tmp_path):
+    """Open the page of a run; in the end it has asked for nothing and complained of nothing."""
+    complaints, asked, opened = [], [], []
+    listeners = {
+        "console": lambda message: complaints.append(message.text),
+        "pageerror": lambda error: complaints.append(str(error)),
+        "dialog": lambda dialog: complaints.append(dialog.message),
+        "request": lambda request: asked.append(request.url),
+    }
+
+    def open_page(run, html=None, ready="html[data-ready]", **options):
+        path = tmp_path / f"page-{len(opened)}.html"
         path.write_text(html or view(run, show=False).page, encoding="utf-8")
-        options = {"viewport": {"width": 1280, "height": 800}, **options}
-        context = chromium.new_context(offline=True, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: complaints.append(dialog.message))
-        page.on("request", lambda request: asked.append(request.url))
+        page = chromium.new_context(offline=True, **options).new_page() if options else desk
+        opened.append(page)
+        for event, listener in listeners.items():
+            page.on(event, listener)
         page.goto(path.as_uri())
         page.wait_for_selector(ready)
         settle(page)
         return page
 
-    yield opened
-    for context in contexts:
-        context.close()
+    yield open_page
+    for page in opened:
+        if page is not desk:
+            page.context.close()
+    for event, listener in listeners.items() if desk in opened else ():
+        desk.remove_listener(event, listener)
     assert complaints == []
     assert all(url.startswith(("file:", "about:srcdoc", "data:,")) for url in asked)
-    assert len([url for url in asked if url.startswith("file:")]) == len(contexts)
+    assert len([url for url in asked if url.startswith("file:")]) == len(opened)
 
 
 def settle(page):
@@ -208,6 +222,12 @@ def test_keys(explore):
     assert page.evaluate("() => explorer.playing && explorer.show.time < 4")
     page.keyboard.press(" ")
     assert not page.evaluate("() => explorer.playing")
+    page.evaluate("explorer.toFrame(2)")
+    page.locator("#slider").focus()  # where arrows are its own, and move one frame too
+    page.keyboard.press("ArrowLeft")
+    assert frame_of(page) == 1
+    page.keyboard.press(" ")
+    assert page.evaluate("() => explorer.playing")
 
 
 def test_a_click_follows_a_particle_and_tells_its_values(explore):
@@ -281,7 +301,7 @@ def test_drag_moves_and_wheel_zooms(explore):
     np.testing.assert_allclose(place_of(page, 0), [x, y], atol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["neurons", "outputs", "plain"])
+@pytest.mark.parametrize("name", ["neurons", "outputs"])
 def test_what_the_page_makes_of_the_numbers_is_right(explore, name):
     from meanfield.viewing.explorer.quantities import summaries
 
@@ -300,6 +320,13 @@ def test_one_coordinate_is_drawn_over_the_share_of_mass_below(explore):
     shares = page.evaluate("() => Array.from(explorer.movie.at(explorer.show.y, 2))")
     exact = (rankdata(run.frames[2].position[:, 0]) - 0.5) / 9
     np.testing.assert_allclose(shares, exact, atol=1e-6)
+
+
+def test_an_angle_takes_the_short_way(explore):
+    page = explore(runs.still(Ensemble(np.array([[-1.0, 1e-3]]))))
+    page.evaluate("() => explorer.movie.table('angle of x').set([0.9, -0.9])")
+    (middle,) = page.evaluate("() => Array.from(explorer.movie.at('angle of x', 0.25))")
+    assert middle == pytest.approx(0.95)
 
 
 def test_between_frames_particles_are_on_straight_lines(explore):

@@ -5,6 +5,7 @@ import html
 import os
 import re
 import shlex
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -326,6 +327,22 @@ def test_commands_of_the_documents(saved, monkeypatch):
 )
 def test_the_command_says_what_is_wrong(saved, arguments, sentence):
     assert sentence in str(call(saved, *arguments).exception)
+
+
+def test_a_browser_is_opened_where_there_is_a_screen(monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    run = runs.shrinking()
+    run.view()
+    assert opened == []
+    monkeypatch.setenv("DISPLAY", ":0")
+    made = run.view()
+    assert opened == [made.path.resolve().as_uri()]
+    assert made.path.read_text(encoding="utf-8") == made.page
+    shutil.rmtree(made.path.parent)
 
 
 def test_a_notebook_gets_the_whole_page():
