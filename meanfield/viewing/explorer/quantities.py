@@ -49,8 +49,9 @@ class Quantity:
 def coordinates(layout: Layout) -> list[Quantity]:
     """Every column of a particle."""
     blocks = [name for name in layout.blocks for _ in range(layout.width)[layout.columns(name)]]
+    rows = np.eye(layout.width)
     return [
-        Quantity(label, partial(_column, j), unit=block, row=np.eye(layout.width)[j])
+        Quantity(label, partial(_column, j), unit=block, row=rows[j])
         for j, (label, block) in enumerate(zip(layout.labels, blocks, strict=True))
     ]
 

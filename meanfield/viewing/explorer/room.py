@@ -11,7 +11,7 @@ from meanfield.arrays import Array
 from meanfield.errors import InvalidInput, require_count
 from meanfield.storage import Keep, Run
 from meanfield.viewing.explorer.packing import deflated, quantise
-from meanfield.viewing.explorer.quantities import Quantity, coordinates
+from meanfield.viewing.explorer.quantities import Quantity
 
 FRAMES = 60  # unless more are asked for
 FEWER_FRAMES = (45, 30, 20)
@@ -19,7 +19,7 @@ FEW = 2000  # particles, for which frames are given up
 PRECISIONS = (16, 15, 14, 13, 12)  # bits
 SAMPLE = 1000  # particles that tell how well all can be compressed
 NUMBERS = 20_000_000  # in memory for that
-CANDIDATES = 64  # coordinates of many that are tried
+CANDIDATES = 256  # coordinates of many that are tried
 NARROW = 3  # a block of more columns is known by its norm and its principal axes first
 TEXT = 4 / 3  # characters for a byte in base64
 NAMES = 7  # characters for the number of a particle, where they are not all there
@@ -134,9 +134,10 @@ class Planner:
             if count * sample.size(least, bits) <= self.room:
                 names = list(least)
                 for name in sample.lively() if self._asked is None else []:
-                    more = [*names, name]
-                    if name not in names and count * sample.size(more, bits) <= self.room:
-                        names = more
+                    more = [*names, *({name} - set(names))]
+                    if count * sample.size(more, bits) > self.room:
+                        break
+                    names = more
                 return Plan(sample.places, names, bits, count)
         return None
 
@@ -173,7 +174,7 @@ class Sample:
 
     def every(self) -> list[str]:
         """All coordinates, unless they are very many; and what cannot be made of them."""
-        names = [quantity.name for quantity in coordinates(self._frames[0].layout)]
+        names = self._frames[0].layout.labels
         return [*names, *self._besides()] if len(names) <= CANDIDATES else []
 
     def essential(self) -> list[str]:
