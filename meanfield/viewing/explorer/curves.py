@@ -8,8 +8,9 @@ import numpy as np
 
 from meanfield.arrays import Array
 from meanfield.storage import Run
-from meanfield.viewing.series import LABELS, MOST_COLUMNS, panels
+from meanfield.viewing.series import LABELS, panels
 
+COLUMNS = 8  # of a vector that have a curve
 POINTS = 500  # of a curve: more cannot be seen
 DIGITS = 6
 PLAIN = {"$W_2$": "W₂"}
@@ -50,7 +51,7 @@ def _curves(run: Run, name: str) -> list[dict[str, Any]]:
     chosen = _thinned(values.shape[1])
     times = _numbers(np.asarray(data["time"].values)[chosen])
     if "coordinate" in data.dims:
-        columns = [str(column) for column in data["coordinate"].values[:MOST_COLUMNS]]
+        columns = [str(column) for column in data["coordinate"].values[:COLUMNS]]
         rows = {f"of {column}": values[..., j] for j, column in enumerate(columns)}
     else:
         rows = {_label(name): values}

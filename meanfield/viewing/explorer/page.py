@@ -23,9 +23,9 @@ from meanfield.viewing.explorer.marks import directions
 from meanfield.viewing.explorer.movie import Movie, film
 from meanfield.viewing.explorer.quantities import Quantity, size_of
 from meanfield.viewing.explorer.room import Wanted
-from meanfield.viewing.series import logarithmic
 
 GENERATOR = '<meta name="generator" content="meanfield view">'
+EARLY = 0.2  # where half of the frames are before this share of the run, they crowd at its start
 SLACK = 20_000  # bytes for the names of quantities, the times, sentences
 SCRIPTS = ("data", "format", "colours", "pixels", "scatter", "curves", "panel", "main")
 
@@ -89,7 +89,7 @@ def _about_particles(movie: Movie, run: Run) -> dict[str, Any]:
     return {
         "times": movie.times.tolist(),
         "steps": movie.steps.tolist(),
-        "logarithmic": logarithmic(movie.times),
+        "logarithmic": bool(np.median(movie.times) < EARLY * movie.times[-1]),
         "count": len(movie.numbers),
         "numbers": movie.numbers.tolist() if (np.diff(movie.numbers) != 1).any() else [],
         "jumps": tomllib.loads(run.experiment).get("flow", {}).get("kind") == "birth-death",

@@ -42,7 +42,7 @@ def missing(what):
 @pytest.fixture(scope="module")
 def chromium():
     """A browser with a new, empty profile."""
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
     path = next(filter(None, map(shutil.which, names)), None)
     if path is None:
         missing("there is no Chromium")
