@@ -1,6 +1,6 @@
 """The command line: parse, call, print. Heavy imports wait until a command needs them."""
 
-from meanfield.cli import contents, experiments, running, runs, sweeps, system, watching
+from meanfield.cli import contents, experiments, running, runs, sweeps, system, view, watching
 from meanfield.cli.app import WRONG_INPUT, app, main
 
 contents.arrange()
@@ -15,5 +15,6 @@ __all__ = [
     "runs",
     "sweeps",
     "system",
+    "view",
     "watching",
 ]

@@ -29,6 +29,8 @@ from meanfield.storage.segment import read_ensemble
 if TYPE_CHECKING:
     import xarray
 
+    from meanfield.viewing.explorer import View
+
 T = TypeVar("T")
 
 
@@ -301,6 +303,12 @@ class Run:
         from meanfield.viewing import overview
 
         return overview(self, path)
+
+    def view(self, path: str | os.PathLike[str] | None = None, **options: Any) -> View:
+        """A page to explore the run; options are those of `meanfield.viewing.explorer.view`."""
+        from meanfield.viewing.explorer import view
+
+        return view(self, path, **options)
 
     def __repr__(self) -> str:
         where = self.path or "in memory"
