@@ -27,6 +27,8 @@ from meanfield.storage.plan import Plan
 if TYPE_CHECKING:
     import xarray
 
+    from meanfield.viewing import Plot
+
 T = TypeVar("T")
 
 
@@ -295,11 +297,12 @@ class Run:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
-        """The overview figure: series over time, and the neuron distribution at three moments."""
-        from meanfield.viewing import overview
+    @property
+    def plot(self) -> Plot:
+        """Its figures: ``run.plot("overview.png")``, ``run.plot.energy()``, …; see `Plot`."""
+        from meanfield.viewing import Plot
 
-        return overview(self, path)
+        return Plot(self)
 
     def __repr__(self) -> str:
         where = self.path or "in memory"

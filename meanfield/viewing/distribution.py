@@ -19,6 +19,7 @@ from meanfield.viewing.marks import (
     moment,
 )
 from meanfield.viewing.projections import Projection, projections
+from meanfield.viewing.registry import figure, has_frames
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,13 +29,14 @@ if TYPE_CHECKING:
 MANY = 2000  # from so many particles on, a plane shows their density
 
 
+@figure("distribution", has_frames)
 def distribution(
     run: Run,
     times: Sequence[float] | None = None,
     axes: Axes | Sequence[Axes] | Array | None = None,
     projection: str | None = None,
 ) -> list[Axes]:
-    """Draw the particles at chosen times, on axes with common limits.
+    """The particles at chosen times, on axes with common limits.
 
     Parameters
     ----------
@@ -68,21 +70,16 @@ def distribution(
         If there are fewer axes than times, or the run has no frames.
     """
     frames = run.frames
-    require(len(frames) > 0, "frames", 0, "a run in which this seed has frames")
     found = projections(frames[0], frames[-1])
     if projection is not None and projection not in found:
         raise UnknownName("projection", projection, found)
     chosen = found[projection or next(iter(found))]
     shown = start_middle_end(run) if times is None else [frames.at(time) for time in times]
     require(len(shown) > 0, "times", times, "at least one time")
-    if axes is None:
-        targets = style.new_axes(1 if len(chosen.labels) == 1 else len(shown))
-    else:
-        targets = list(np.ravel(np.asarray(axes, dtype=object)))
-    overlaid = len(chosen.labels) == 1 and len(targets) == 1
-    expected = f"{len(shown)} axes, one for each time"
-    require(overlaid or len(targets) >= len(shown), "axes", len(targets), expected)
-    return draw(chosen, shown, targets)
+    # A density takes a single axes for all times.
+    overlaid = len(chosen.labels) == 1 and (axes is None or np.size(np.asarray(axes)) == 1)
+    count = 1 if overlaid else len(shown)
+    return draw(chosen, shown, style.targets(axes, count, "time", columns=4))
 
 
 def draw(projection: Projection, frames: Sequence[Ensemble], axes: Sequence[Axes]) -> list[Axes]:

@@ -1,16 +1,19 @@
-"""Observed series over time, in panels of what belongs together."""
+"""Observed series over time, in panels of what belongs together; of one run or several."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from meanfield.arrays import Array
-from meanfield.errors import UnknownName
-from meanfield.viewing.style import FAINT, GREY, line, new_axes, plain
+from meanfield.errors import UnknownName, require
+from meanfield.viewing import style
+from meanfield.viewing.labels import labels_of
+from meanfield.viewing.registry import anything_observed, figure
+from meanfield.viewing.style import FAINT, GREY, line, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,36 +51,88 @@ class Curve:
     high: Array | None = None
 
 
-def series(run: Run, names: str | Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
-    """Draw observed series over time into one panel.
+@figure("series", anything_observed, several=True)
+def series(
+    runs: Sequence[Run],
+    names: str | Sequence[str] | None = None,
+    ax: Axes | None = None,
+    *,
+    log: bool | None = None,
+) -> list[Axes]:
+    """Observed series over time, in one panel.
 
-    Several seeds become their mean and a band from the smallest to the largest value. The value
-    axis is logarithmic where everything is positive and spans more than a decade, the time axis
-    where the moments of observation (or the frames) are.
+    Several seeds become their mean and a band from the smallest to the largest value; so does
+    each of several runs. The time axis is logarithmic where the moments of observation (or the
+    frames) are.
 
     Parameters
     ----------
-    run : Run
+    runs : Run or sequence of Run
     names : str or sequence of str, optional
         Default: the energy and its parts. Of a series with columns, such as ``mean``, the first
         eight are drawn.
     ax : matplotlib Axes, optional
         Default: a new figure.
-
-    Returns
-    -------
-    Axes
+    log : bool, optional
+        A logarithmic or a linear axis of values. Default: logarithmic where everything is positive
+        and spans more than a decade.
 
     Raises
     ------
     UnknownName
-        If the run has no such series.
+        If a run has no such series.
     """
-    chosen = check_names(run, names) if names is not None else panels(run)[:1]
-    flat = [name for part in chosen for name in ([part] if isinstance(part, str) else part)]
-    target = new_axes()[0] if ax is None else ax
-    draw_panel(run, flat, target, explain=True)
-    return target
+    flat = panels(runs[0])[0] if names is None else _checked(runs, names)
+    target = style.targets(ax, 1, "panel", width=style.SINGLE)[0]
+    draw_panel(runs, flat, target, explain=True, log=log)
+    return [target]
+
+
+@figure("observables", anything_observed, several=True)
+def observables(
+    runs: Sequence[Run],
+    names: str | Sequence[str] | None = None,
+    axes: Axes | Sequence[Axes] | None = None,
+    *,
+    log: bool | None = None,
+) -> list[Axes]:
+    """Observed series side by side, a panel for each.
+
+    Parameters
+    ----------
+    runs : Run or sequence of Run
+        Several are laid over each other.
+    names : str or sequence of str, optional
+        Default: all that every run has, but those with many columns. Energies share a panel where
+        there is one run.
+    axes : sequence of matplotlib Axes, optional
+        One for each panel. Default: a new figure, with rows of three.
+    log : bool, optional
+        As in `series`.
+
+    Raises
+    ------
+    UnknownName
+        If a run has no such series.
+    """
+    if names is not None:
+        groups = [[name] for name in _checked(runs, names)]
+    else:
+        groups = panels(runs[0])
+        if len(runs) > 1:
+            common = set.intersection(*(set(run.names) for run in runs))
+            groups = [[name] for group in groups for name in group if name in common]
+    require(len(groups) > 0, "names", names, "at least one series that all of the runs have")
+    drawn = style.targets(axes, len(groups), "series", columns=3, height=1.9)
+    for group, ax in zip(groups, drawn, strict=True):
+        draw_panel(runs, group, ax, explain=False, log=log)
+    handles = drawn[0].get_legend_handles_labels()[0] if len(runs) > 1 else []
+    handles += seeds_handle(runs)
+    if handles:
+        where: Any = drawn[0].get_figure() if axes is None else drawn[0]
+        place = {"loc": "outside lower center", "ncols": 4} if axes is None else {}
+        where.legend(handles=handles, **place)
+    return drawn
 
 
 def check_names(run: Run, names: str | Sequence[str]) -> list[str]:
@@ -87,6 +142,10 @@ def check_names(run: Run, names: str | Sequence[str]) -> list[str]:
         if name not in run.names:
             raise UnknownName("series", name, run.names)
     return wanted
+
+
+def _checked(runs: Sequence[Run], names: str | Sequence[str]) -> list[str]:
+    return [check_names(run, names) for run in runs][0]  # noqa: RUF015  each is checked
 
 
 def panels(run: Run, names: str | Sequence[str] | None = None) -> list[list[str]]:
@@ -107,11 +166,40 @@ def panels(run: Run, names: str | Sequence[str] | None = None) -> list[list[str]
     return [group for group in together + alone if group]
 
 
-def draw_panel(run: Run, names: Sequence[str], ax: Axes, *, explain: bool) -> None:
-    """Draw series into one panel; `explain` what a band is, unless a caption does."""
-    from matplotlib.patches import Patch
+def draw_panel(
+    runs: Run | Sequence[Run],
+    names: Sequence[str],
+    ax: Axes,
+    *,
+    explain: bool,
+    log: bool | None = None,
+) -> None:
+    """Draw series into one panel; `explain` what a band is, and which run is which."""
+    several = list(runs) if isinstance(runs, Sequence) else [runs]
+    drawn = [curve for name in names for curve in curves(several[0], name)]
+    label = _common_name(names, drawn)
+    if len(several) > 1:
+        drawn = [
+            replace(curve, label=called if len(names) == 1 else f"{curve.label}, {called}")
+            for run, called in zip(several, labels_of(several), strict=True)
+            for name in names
+            for curve in curves(run, name)
+        ]
+    draw_curves(drawn, ax)
+    accuracies = bool(names) and all(name in ACCURACIES for name in names)
+    if accuracies:
+        for run in several:
+            _baseline(run, ax)
+    scale_values(ax, drawn, log=False if accuracies and log is None else log)
+    if accuracies:
+        _zoom(ax, drawn)
+    scale_time(ax, several, drawn)
+    ax.set_ylabel(label)
+    legend(ax, several, drawn, explain=explain, runs_named=len(several) > 1)
 
-    drawn = [curve for name in names for curve in curves(run, name)]
+
+def draw_curves(drawn: Sequence[Curve], ax: Axes) -> None:
+    """Lines with their bands, each told from the others without colour too."""
     for index, curve in enumerate(drawn):
         look = line(index)
         marker = "o" if len(curve.time) <= FEW else ""
@@ -120,23 +208,29 @@ def draw_panel(run: Run, names: Sequence[str], ax: Axes, *, explain: bool) -> No
             ax.fill_between(
                 curve.time, curve.low, curve.high, color=look["color"], alpha=0.2, linewidth=0
             )
-    accuracies = bool(names) and all(name in ACCURACIES for name in names)
-    if accuracies:
-        _baseline(run, ax)
-    _scale_values(ax, drawn, linear=accuracies)
-    if accuracies:
-        _zoom(ax, drawn)
-    _scale_time(ax, run, drawn)
-    ax.set_xlabel("time $t$")
-    ax.set_ylabel(_common_name(names, drawn))
+
+
+def legend(
+    ax: Axes, runs: Sequence[Run], drawn: Sequence[Curve], *, explain: bool, runs_named: bool
+) -> None:
+    """The legend of curves, if it says anything."""
     handles = ax.get_legend_handles_labels()[0]
-    if explain and len(run.seeds) > 1:
-        band = f"min to max of {len(run.seeds)} seeds (lines: mean)"
-        handles.append(Patch(color=FAINT, label=band, linewidth=0))
-    if len(handles) > 1:
+    handles += seeds_handle(runs) if explain else []
+    if len(handles) > 1 and (explain or not runs_named):
         points = sum(len(curve.time) for curve in drawn)
         # "best" looks at every point, and is slow where there are many.
         ax.legend(handles=handles, loc="best" if points < 20_000 else "upper right")
+
+
+def seeds_handle(runs: Sequence[Run]) -> list[Any]:
+    """An entry of a legend that says what bands are; none where there is one seed."""
+    from matplotlib.patches import Patch
+
+    counts = sorted({len(run.seeds) for run in runs} - {1})
+    if not counts:
+        return []
+    said = f"min to max of {' or '.join(map(str, counts))} seeds (lines: mean)"
+    return [Patch(color=FAINT, label=said, linewidth=0)]
 
 
 def curves(run: Run, name: str) -> list[Curve]:
@@ -145,7 +239,7 @@ def curves(run: Run, name: str) -> list[Curve]:
     label = LABELS.get(name, name.replace("_", " "))
     time = np.asarray(data["time"].values, dtype=float)
     if "coordinate" not in data.dims:
-        curve = _curve(label, time, data.values)
+        curve = band(label, time, data.values)
         error = f"{name}_error"
         if curve.low is None and error in run.names:
             spread = run[error].values
@@ -156,10 +250,10 @@ def curves(run: Run, name: str) -> list[Curve]:
     labels = [f"{label} of {column}" for column in kept]
     if len(columns) > len(kept):
         labels[-1] += f" ({len(columns) - len(kept)} more)"
-    return [_curve(text, time, data.values[..., j]) for j, text in enumerate(labels)]
+    return [band(text, time, data.values[..., j]) for j, text in enumerate(labels)]
 
 
-def _curve(label: str, time: Array, values: Array) -> Curve:
+def band(label: str, time: Array, values: Array) -> Curve:
     """A curve from values (T,) or (seeds, T); what is not finite leaves a gap."""
     finite = np.isfinite(values)
     if values.ndim == 1:
@@ -197,12 +291,22 @@ def _baseline(run: Run, ax: Axes) -> None:
         ax.axhline(values.mean(), color=GREY, linestyle=(0, (8, 3)), linewidth=0.9, label=label)
 
 
-def _scale_values(ax: Axes, drawn: Sequence[Curve], *, linear: bool) -> None:
+def scale_values(ax: Axes, drawn: Sequence[Curve], *, log: bool | None) -> None:
+    """The axis of values; by itself logarithmic where all are positive over more than a decade."""
     sides = [[curve.values if curve.low is None else curve.low, curve.values] for curve in drawn]
     values = np.concatenate([v for side in sides for v in side]) if sides else np.empty(0)
     values = values[np.isfinite(values)]
-    if not linear and len(values) and values.min() > 0 and values.max() / 10 > values.min():
-        ax.set_yscale("log")
+    spans = len(values) > 0 and values.min() > 0 and values.max() / 10 > values.min()
+    if spans if log is None else log:
+        logarithmic_values(ax)
+
+
+def logarithmic_values(ax: Axes) -> None:
+    """Make the axis of values logarithmic; a line has a gap where it is not positive."""
+    ax.set_yscale("log", nonpositive="clip")
+    for drawn in ax.lines:
+        values = np.asarray(drawn.get_ydata(), dtype=float)
+        drawn.set_ydata(np.where(values > 0, values, np.nan))
 
 
 def _zoom(ax: Axes, drawn: Sequence[Curve]) -> None:
@@ -215,7 +319,9 @@ def _zoom(ax: Axes, drawn: Sequence[Curve]) -> None:
         ax.set_ylim(1 - 1.5 * gap, 1 + 0.05 * gap)
 
 
-def _scale_time(ax: Axes, run: Run, drawn: Sequence[Curve]) -> None:
+def scale_time(ax: Axes, runs: Sequence[Run], drawn: Sequence[Curve]) -> None:
+    """The axis of time: linear, or like powers where the moments of observation are so."""
+    ax.set_xlabel("time $t$")
     times = [curve.time for curve in drawn if len(curve.time)]
     if not times:
         return
@@ -223,7 +329,7 @@ def _scale_time(ax: Axes, run: Run, drawn: Sequence[Curve]) -> None:
     if end == 0:
         return
     first = min(float(time[time > 0][0]) for time in times if time[-1] > 0)
-    if end >= 10 * first and any(map(logarithmic, [*times, run.frames.times])):
+    if end >= 10 * first and any(map(logarithmic, [*times, *(r.frames.times for r in runs)])):
         # Up to the first moment the axis is linear, so that the start is there too.
         ax.set_xscale("symlog", linthresh=first, linscale=0.4)
         _mark_decades(ax, first, end)

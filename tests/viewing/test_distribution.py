@@ -5,7 +5,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from meanfield.ensemble import Ensemble
-from meanfield.errors import InvalidInput, UnknownName
+from meanfield.errors import InvalidInput, UnknownName, Unsupported
 from meanfield.flows import Wasserstein
 from meanfield.functionals import L2
 from meanfield.initial import NormalInit
@@ -230,7 +230,7 @@ def test_a_seed_that_diverged_is_drawn_up_to_there(axes):
 
 
 def test_a_seed_that_never_ran_has_no_picture():
-    with pytest.raises(InvalidInput, match="this seed has frames"):
+    with pytest.raises(Unsupported, match="'distribution': seed 3 has no frames: step 9"):
         distribution(runs.second_seed_diverged().replica(3))
 
 

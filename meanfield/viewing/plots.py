@@ -1,0 +1,134 @@
+"""The figures of a run as methods, ``run.plot.energy()``; and as files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from meanfield.errors import FileProblem, UnknownName, require
+from meanfield.viewing import style
+from meanfield.viewing.distribution import distribution
+from meanfield.viewing.energy import dissipation, energy
+from meanfield.viewing.files import check_picture, save
+from meanfield.viewing.overview import overview, whole
+from meanfield.viewing.registry import figures
+from meanfield.viewing.series import observables, series
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from meanfield.storage import Run
+
+Size = tuple[float, float]
+
+
+class Plot:
+    """The figures of a run, or of several that are laid over each other.
+
+    Every figure is a method that draws and returns its axes: ``run.plot.energy(log=True)``. Called
+    itself it draws the overview: ``run.plot("overview.png")``.
+
+    Parameters
+    ----------
+    runs : Run or sequence of Run
+    """
+
+    dissipation = dissipation
+    distribution = distribution
+    energy = energy
+    observables = observables
+    overview = whole
+    series = series
+
+    def __init__(self, *runs: Run) -> None:
+        require(len(runs) > 0, "runs", runs, "one run or more")
+        self.runs: Sequence[Run] = runs
+
+    def __call__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        names: str | Sequence[str] | None = None,
+    ) -> Figure:
+        """Draw the overview; see `meanfield.viewing.overview`."""
+        require(len(self.runs) == 1, "runs", len(self.runs), "one run for an overview")
+        return overview(self.runs[0], path, names)
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        name: str = "overview",
+        *,
+        size: Size | None = None,
+        **options: Any,
+    ) -> Figure:
+        """Draw a figure into a file; an older one is replaced.
+
+        Parameters
+        ----------
+        path : path
+            PNG, PDF or SVG, by its ending.
+        name : str
+            Of the figure.
+        size : (float, float), optional
+            Width and height in inches.
+        **options
+            Of the figure.
+
+        Raises
+        ------
+        FileProblem
+            If the ending is another one, or the folder does not exist.
+        Unsupported
+            If the figure does not suit the run.
+        """
+        target = check_picture(path)
+        with style.on(style.Sheet(shown=False, size=size)):
+            drawn = figures[name](self.runs, **options)
+            found: Any = drawn[0].get_figure(root=True)
+            with style.styled():
+                save(found, target)
+        return found
+
+    def suits(self) -> dict[str, str]:
+        """Every figure by name, with what these runs lack for it; empty if it suits."""
+        found = {}
+        for name, figure in sorted(figures.items()):
+            lacking = (figure.lacks(run) for run in self.runs)
+            found[name] = next(filter(None, lacking), "")
+            if len(self.runs) > 1 and not figure.several:
+                found[name] = "it is of one run"
+        return found
+
+    def __getattr__(self, name: str) -> Callable[..., list[Axes]]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name not in figures:
+            raise AttributeError(str(UnknownName("figure", name, figures)))
+        return figures[name].__get__(self)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *figures})
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{name:<14} {said or 'ok'}" for name, said in self.suits().items())
+
+
+def overlay(*runs: Run) -> Plot:
+    """The figures of several runs, laid over each other with the seeds of each as a band.
+
+    ``mf.overlay(a, b).energy()``; runs are told by the keys of their experiments that differ, their
+    titles, or their files.
+
+    Raises
+    ------
+    FileProblem
+        If something given is not a run.
+    """
+    from meanfield.storage import Run
+
+    for each in runs:
+        if not isinstance(each, Run):
+            raise FileProblem(f"{each!r} is not a run: open its file by mf.open")
+    return Plot(*runs)
