@@ -88,9 +88,7 @@ def draw_hexagons(
     shades = LogNorm(vmin=min(float(masses.min()), 0.5 * largest), vmax=largest)
     for hexagons in drawn:
         hexagons.set_norm(shades)
-    figure = axes[-1].get_figure()
-    assert figure is not None
-    figure.colorbar(drawn[-1], ax=axes, label="mass", shrink=0.9, pad=0.02)
+    style.colour_bar(drawn[-1], axes, "mass")
 
 
 def draw_neurons(frames: Sequence[Ensemble], points: Sequence[Array], axes: list[Axes]) -> None:

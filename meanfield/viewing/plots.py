@@ -11,7 +11,9 @@ from meanfield.viewing import style
 from meanfield.viewing.distribution import distribution
 from meanfield.viewing.energy import dissipation, energy
 from meanfield.viewing.files import check_picture, save
+from meanfield.viewing.functions import decision, function
 from meanfield.viewing.overview import overview, whole
+from meanfield.viewing.paths import paths
 from meanfield.viewing.registry import figures
 from meanfield.viewing.series import observables, series
 
@@ -35,11 +37,14 @@ class Plot:
     runs : Run or sequence of Run
     """
 
+    decision = decision
     dissipation = dissipation
     distribution = distribution
     energy = energy
+    function = function
     observables = observables
     overview = whole
+    paths = paths
     series = series
 
     def __init__(self, *runs: Run) -> None:

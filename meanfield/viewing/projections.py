@@ -142,9 +142,13 @@ def principal_axes(ensemble: Ensemble) -> tuple[Array, tuple[float, float]]:
 
     Not centred: a neuron at w = 0 is a dead one, and stays in the middle of the picture.
     """
-    w = ensemble.position[:, ensemble.layout.columns("w")]
-    scaled = w / max(1e-300, float(np.abs(w).max()))
-    values, vectors = np.linalg.eigh(scaled.T @ (ensemble.mass[:, None] * scaled))
+    return principal(ensemble.position[:, ensemble.layout.columns("w")], ensemble.mass)
+
+
+def principal(points: Array, mass: Array) -> tuple[Array, tuple[float, float]]:
+    """The two main axes (q, 2) of ∫ x xᵀ for points (N, q) with masses; their shares of ∫ |x|²."""
+    scaled = points / max(1e-300, float(np.abs(points).max()))
+    values, vectors = np.linalg.eigh(scaled.T @ (mass[:, None] * scaled))
     axes = vectors[:, [-1, -2]]
     largest = np.abs(axes).argmax(axis=0)
     axes = axes * np.sign(axes[largest, [0, 1]])  # an eigenvector's sign is arbitrary: fix it

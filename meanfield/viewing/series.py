@@ -129,9 +129,7 @@ def observables(
     handles = drawn[0].get_legend_handles_labels()[0] if len(runs) > 1 else []
     handles += seeds_handle(runs)
     if handles:
-        where: Any = drawn[0].get_figure() if axes is None else drawn[0]
-        place = {"loc": "outside lower center", "ncols": 4} if axes is None else {}
-        where.legend(handles=handles, **place)
+        style.legend_below(drawn, handles, own=axes is None)
     return drawn
 
 
@@ -323,6 +321,7 @@ def scale_time(ax: Axes, runs: Sequence[Run], drawn: Sequence[Curve]) -> None:
     """The axis of time: linear, or like powers where the moments of observation are so."""
     ax.set_xlabel("time $t$")
     times = [curve.time for curve in drawn if len(curve.time)]
+    times = times or [run.frames.times for run in runs if len(run.frames)]
     if not times:
         return
     end = max(float(time[-1]) for time in times)

@@ -156,6 +156,24 @@ def targets(
     return given[:count]
 
 
+def colour_bar(drawn: Any, axes: Sequence[Axes], label: str) -> None:
+    """What colours mean: one bar for the axes of each figure, beside them."""
+    figures: dict[Any, list[Axes]] = {}
+    for ax in axes:
+        figures.setdefault(ax.get_figure(), []).append(ax)
+    for figure, own in figures.items():
+        figure.colorbar(drawn, ax=own, label=label, shrink=0.9, pad=0.02)
+
+
+def legend_below(axes: Sequence[Axes], handles: Sequence[Any], *, own: bool) -> None:
+    """A legend for all axes: below their `own` figure, or in the first of the user's axes."""
+    if own:
+        figure: Any = axes[0].get_figure()
+        figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 5))
+    else:
+        axes[0].legend(handles=handles)
+
+
 def plain(text: str) -> str:
     """Text that matplotlib does not take for mathematics."""
     return text.replace("$", r"\$")

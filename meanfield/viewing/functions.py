@@ -1,0 +1,319 @@
+"""What was learnt: the function f at chosen times, over one or two of its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from meanfield import random
+from meanfield.arrays import Array
+from meanfield.data import FiniteData
+from meanfield.ensemble import Ensemble
+from meanfield.errors import InvalidInput, Unsupported, require
+from meanfield.viewing import style
+from meanfield.viewing.distribution import start_middle_end
+from meanfield.viewing.marks import moment
+from meanfield.viewing.registry import figure, has_blocks, has_frames
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from meanfield.config import Setting
+    from meanfield.storage import Run
+
+FINE, COARSE = 401, 121  # points of a line, and of each side of a square
+PROBES = 500  # inputs drawn to see where a law is
+MOST_SAMPLES = 400
+
+
+@dataclass(frozen=True)
+class Section:
+    """Points of a line or a square among all inputs; the other coordinates are the data's mean.
+
+    Attributes
+    ----------
+    inputs : tuple of int
+        Which coordinates vary.
+    sides : list of array
+        Their values.
+    centre : (d,) array
+    circle : bool
+        Whether it is the unit circle instead, and the side its angles.
+    """
+
+    inputs: tuple[int, ...]
+    sides: list[Array]
+    centre: Array
+    circle: bool = False
+
+    @property
+    def points(self) -> Array:
+        """All of them, (n, d)."""
+        if self.circle:
+            return np.column_stack([np.cos(self.sides[0]), np.sin(self.sides[0])])
+        grid = np.meshgrid(*self.sides, indexing="xy")
+        x = np.tile(self.centre, (grid[0].size, 1))
+        for j, values in zip(self.inputs, grid, strict=True):
+            x[:, j] = values.ravel()
+        return x
+
+    def along(self, x: Array) -> Array:
+        """Where inputs (n, d) are on a line, or on the circle, (n,)."""
+        if self.circle:
+            return np.asarray(np.arctan2(x[:, 1], x[:, 0]) % (2 * np.pi))
+        return x[:, self.inputs[0]]
+
+    def over(self, values: Array) -> Array:
+        """Values (n,) at the points in the shape of a picture."""
+        return values.reshape([len(side) for side in reversed(self.sides)])
+
+    @property
+    def labels(self) -> list[str]:
+        """Of the axes."""
+        if self.circle:
+            return ["angle of $x$ (radians)"]
+        only = len(self.centre) == 1
+        return ["$x$" if only else f"$x_{{{j}}}$" for j in self.inputs]
+
+
+@figure("function", has_frames, has_blocks("a", "w"))
+def function(
+    run: Run,
+    times: Sequence[float] | None = None,
+    axes: Axes | Sequence[Axes] | None = None,
+    *,
+    inputs: Sequence[int] | None = None,
+    output: int = 0,
+    setting: Setting | None = None,
+) -> list[Axes]:
+    """The learned function: curves over one input, or contours over two.
+
+    Over one input all times share a panel, with the samples and the target. Over two there is a
+    panel for each time, and one for the target where it is known; dashes are negative values.
+
+    Parameters
+    ----------
+    run : Run
+    times : sequence of float, optional
+        The nearest frames. Default: the first, the middle and the last.
+    axes : Axes or sequence of Axes, optional
+        One, or one for each time and for the target.
+    inputs : one or two of int, optional
+        Which coordinates vary; the others are at the data's mean. Default: all, up to two.
+    output : int
+        Which of several outputs.
+    setting : meanfield.config.Setting, optional
+        Network and data. Default: those of the run's experiment.
+    """
+    known = _setting(run, setting)
+    expected = f"a number from 0 to {known.network.outputs - 1}, of an output"
+    require(output in range(known.network.outputs), "output", output, expected)
+    section, shown = _section(known, inputs), _shown(run, times)
+    x = section.points
+    values = [known.network.output(frame, x)[:, output].astype(float) for frame in shown]
+    target = _target(known, section, output)
+    if len(section.sides) == 1:
+        return _curves(known, section, shown, values, target, output, axes)
+    if target is not None:
+        values.append(target)
+    drawn = style.targets(axes, len(values), "time", columns=4, height=2.3)
+    largest = max(float(np.abs(v).max()) for v in values) or 1.0
+    levels = _levels(largest)
+    titles = [*map(moment, shown), "target"]
+    for ax, some, title in zip(drawn, values, titles, strict=False):
+        picture = section.over(some)
+        filled = ax.contourf(*section.sides, picture, levels, cmap="PuOr_r")
+        lines = {"colors": "black", "linewidths": 0.4}  # dashes where negative
+        ax.contour(*section.sides, picture, levels[::2], **lines)
+        _label(ax, section, title)
+    label = "$f$" if known.network.outputs == 1 else f"$f_{{{output}}}$"
+    style.colour_bar(filled, drawn, label)
+    return drawn
+
+
+@figure("decision", has_frames, has_blocks("a", "w"))
+def decision(
+    run: Run,
+    times: Sequence[float] | None = None,
+    axes: Axes | Sequence[Axes] | None = None,
+    *,
+    inputs: Sequence[int] | None = None,
+    setting: Setting | None = None,
+) -> list[Axes]:
+    """The regions that are put in each class, over two inputs, with the samples.
+
+    With one output the sign of f decides, with several the largest. Classes have colours
+    and markers; the line is where two are equal.
+
+    Parameters
+    ----------
+    run, times, axes, setting
+        As in `function`.
+    inputs : two of int, optional
+        Which coordinates vary; the others are at the data's mean. Default: the first two.
+
+    Raises
+    ------
+    Unsupported
+        If the targets are not classes.
+    """
+    known = _setting(run, setting)
+    samples = known.samples
+    classes = known.network.outputs if known.network.outputs > 1 else 2
+    two = samples is None or len(np.unique(samples.y)) <= 2
+    if not (two or (samples is not None and samples.classes)):
+        raise Unsupported("no figure 'decision': the targets are numbers, no classes")
+    section = _section(known, inputs)
+    if len(section.sides) != 2:
+        raise Unsupported("no figure 'decision': it is of two inputs, and the network has one")
+    shown = _shown(run, times)
+    drawn = style.targets(axes, len(shown), "time", columns=3, height=2.6)
+    x = section.points
+    for ax, frame in zip(drawn, shown, strict=True):
+        _regions(ax, section, known.network.output(frame, x).astype(float))
+        if samples is not None:
+            _classified(ax, section, samples, classes)
+        _label(ax, section, moment(frame))
+    if samples is not None:
+        style.legend_below(drawn, drawn[0].get_legend_handles_labels()[0], own=axes is None)
+    return drawn
+
+
+def _setting(run: Run, given: Setting | None) -> Setting:
+    from meanfield.config import setting
+
+    found = given or setting(run)
+    fits = found.network.layout.blocks == run.layout.blocks
+    require(fits, "setting.network", found.network, "the network of the run's neurons")
+    return found
+
+
+def _shown(run: Run, times: Sequence[float] | None) -> list[Ensemble]:
+    if times is None:
+        return start_middle_end(run)
+    require(len(times) > 0, "times", times, "at least one time")
+    return [run.frames.at(time) for time in times]
+
+
+def _section(known: Setting, inputs: Sequence[int] | None) -> Section:
+    """Where the data are: from the 1st to the 99th hundredth of each coordinate, and some more."""
+    dim = known.network.dim
+    chosen = tuple(range(min(dim, 2))) if inputs is None else tuple(np.atleast_1d(inputs).tolist())
+    fits = len(set(chosen)) == len(chosen) in (1, 2) and all(j in range(dim) for j in chosen)
+    if not fits:
+        raise InvalidInput("inputs", inputs, f"one or two different numbers from 0 to {dim - 1}")
+    x = known.inputs(PROBES, random.generator(0, random.Stream.PROBES))
+    if inputs is None and dim == 2 and np.allclose(np.linalg.norm(x, axis=1), 1.0):
+        return Section((), [np.linspace(0.0, 2 * np.pi, FINE)], np.zeros(2), circle=True)
+    count = FINE if len(chosen) == 1 else COARSE
+    sides = []
+    for j in chosen:
+        low, high = np.quantile(x[:, j], [0.01, 0.99])
+        if known.samples is not None and len(x) <= PROBES:
+            low, high = x[:, j].min(), x[:, j].max()
+        gap = 0.1 * (high - low) or 1.0
+        sides.append(np.linspace(low - gap, high + gap, count))
+    return Section(chosen, sides, x.mean(axis=0))
+
+
+def _target(known: Setting, section: Section, output: int) -> Array | None:
+    """The function that is learnt at the section's points; None if it is not one of x."""
+    from meanfield.data import Labels
+
+    if known.target is None or isinstance(known.target, Labels):
+        return None
+    x = section.points
+    found = np.asarray(known.target(x, np.zeros(len(x))), dtype=float)
+    return found.reshape(len(x), -1)[:, output]
+
+
+def _levels(largest: float) -> Array:
+    """About a dozen round numbers around 0."""
+    from matplotlib.ticker import MaxNLocator
+
+    return np.asarray(MaxNLocator(12, symmetric=True).tick_values(-largest, largest))
+
+
+def _curves(
+    known: Setting,
+    section: Section,
+    shown: list[Ensemble],
+    values: list[Array],
+    target: Array | None,
+    output: int,
+    axes: Any,
+) -> list[Axes]:
+    (ax,) = style.targets(axes, 1, "panel", width=style.SINGLE, height=2.8)
+    x = section.sides[0]
+    samples = known.samples
+    # Where other coordinates vary too, samples do not lie on the curve of their mean.
+    whole = known.network.dim == 1 or section.circle
+    if samples is not None and whole and not samples.classes:
+        stride = -(-len(samples) // MOST_SAMPLES)
+        y = samples.y[::stride, output]
+        few = len(y) < 30
+        look = {"color": style.GREY, "linewidths": 0, "alpha": 1.0 if few else 0.5}
+        where = section.along(samples.x[::stride])
+        ax.scatter(where, y, 16 if few else 6, label="samples", zorder=2.5, **look)
+    if target is not None:
+        ax.plot(x, target, color=style.FAINT, linewidth=4, label="target", zorder=1)
+    for index, (frame, f) in enumerate(zip(shown, values, strict=True)):
+        # The end is a plain black line, as in the figure of densities.
+        ax.plot(x, f, label=moment(frame), **style.line(len(shown) - 1 - index))
+    ax.set_xlabel(section.labels[0])
+    ax.set_ylabel("$f(x)$" if known.network.outputs == 1 else f"$f_{{{output}}}(x)$")
+    ax.legend()
+    return [ax]
+
+
+def _regions(ax: Axes, section: Section, f: Array) -> None:
+    if f.shape[1] == 1:
+        level = section.over(f[:, 0])
+        shades = ["#FBE7D8", "#B9D6EC"]
+        ax.contourf(*section.sides, level, [-np.inf, 0.0, np.inf], colors=shades)
+        if level.min() < 0 < level.max():
+            ax.contour(*section.sides, level, [0.0], colors="black", linewidths=1.0)
+        return
+    largest = section.over(f.argmax(axis=1))
+    from matplotlib.colors import to_rgb
+
+    for number in np.unique(largest):
+        here = np.where(largest == number, 1.0, 0.0)
+        colour = to_rgb(style.COLOURS[int(number) % len(style.COLOURS)])
+        pale = tuple(0.75 + 0.25 * part for part in colour)
+        ax.contourf(*section.sides, here, [0.5, 1.5], colors=[pale])
+        ax.contour(*section.sides, here, [0.5], colors="black", linewidths=0.7)
+
+
+def _classified(ax: Axes, section: Section, samples: FiniteData, classes: int) -> None:
+    """The samples with a marker for each class."""
+    markers = "os^Dv<>pP*"
+    y = samples.y[:, 0]
+    if not samples.classes:
+        y = (y > 0).astype(float)
+    names = [*map(style.plain, samples.classes)] or ["$y$ < 0", "$y$ > 0"]
+    stride = -(-len(samples) // MOST_SAMPLES)
+    colours = [style.NEGATIVE, style.POSITIVE] if classes == 2 else style.COLOURS
+    for number in range(classes):
+        here = np.flatnonzero(y == number)[::stride]
+        colour = colours[number % len(colours)]
+        ax.scatter(
+            *samples.x[here][:, section.inputs].T,
+            12,
+            marker=markers[number % len(markers)],
+            facecolors="none" if number == 0 else colour,
+            edgecolors=colour,
+            linewidths=0.7,
+            label=names[number],
+        )
+
+
+def _label(ax: Axes, section: Section, title: str) -> None:
+    ax.set_xlabel(section.labels[0])
+    ax.set_ylabel(section.labels[1])
+    ax.set_xlim(*section.sides[0][[0, -1]])
+    ax.set_ylim(*section.sides[1][[0, -1]])
+    ax.set_title(title)
