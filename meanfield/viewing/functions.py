@@ -14,7 +14,7 @@ from meanfield.data import FiniteData
 from meanfield.ensemble import Ensemble
 from meanfield.errors import InvalidInput, Unsupported, require
 from meanfield.viewing import style
-from meanfield.viewing.distribution import start_middle_end
+from meanfield.viewing.distribution import at_times
 from meanfield.viewing.marks import moment
 from meanfield.viewing.registry import figure, has_blocks, has_frames
 
@@ -111,7 +111,7 @@ def function(
     known = _setting(run, setting)
     expected = f"a number from 0 to {known.network.outputs - 1}, of an output"
     require(output in range(known.network.outputs), "output", output, expected)
-    section, shown = _section(known, inputs), _shown(run, times)
+    section, shown = _section(known, inputs), at_times(run, times)
     x = section.points
     values = [known.network.output(frame, x)[:, output].astype(float) for frame in shown]
     target = _target(known, section, output)
@@ -123,10 +123,12 @@ def function(
     largest = max(float(np.abs(v).max()) for v in values) or 1.0
     levels = _levels(largest)
     titles = [*map(moment, shown), "target"]
+    filled = []
     for ax, some, title in zip(drawn, values, titles, strict=False):
         picture = section.over(some)
-        filled = ax.contourf(*section.sides, picture, levels, cmap="PuOr_r")
-        lines = {"colors": "black", "linewidths": 0.4}  # dashes where negative
+        shades = ax.contourf(*section.sides, picture, levels, cmap="PuOr_r")
+        filled.append(shades)
+        lines: dict[str, Any] = {"colors": "black", "linewidths": 0.4}  # dashes where negative
         ax.contour(*section.sides, picture, levels[::2], **lines)
         _label(ax, section, title)
     label = "$f$" if known.network.outputs == 1 else f"$f_{{{output}}}$"
@@ -169,7 +171,7 @@ def decision(
     section = _section(known, inputs)
     if len(section.sides) != 2:
         raise Unsupported("no figure 'decision': it is of two inputs, and the network has one")
-    shown = _shown(run, times)
+    shown = at_times(run, times)
     drawn = style.targets(axes, len(shown), "time", columns=3, height=2.6)
     x = section.points
     for ax, frame in zip(drawn, shown, strict=True):
@@ -189,13 +191,6 @@ def _setting(run: Run, given: Setting | None) -> Setting:
     fits = found.network.layout.blocks == run.layout.blocks
     require(fits, "setting.network", found.network, "the network of the run's neurons")
     return found
-
-
-def _shown(run: Run, times: Sequence[float] | None) -> list[Ensemble]:
-    if times is None:
-        return start_middle_end(run)
-    require(len(times) > 0, "times", times, "at least one time")
-    return [run.frames.at(time) for time in times]
 
 
 def _section(known: Setting, inputs: Sequence[int] | None) -> Section:
@@ -255,7 +250,7 @@ def _curves(
         stride = -(-len(samples) // MOST_SAMPLES)
         y = samples.y[::stride, output]
         few = len(y) < 30
-        look = {"color": style.GREY, "linewidths": 0, "alpha": 1.0 if few else 0.5}
+        look: dict[str, Any] = {"color": style.GREY, "linewidths": 0, "alpha": 1.0 if few else 0.5}
         where = section.along(samples.x[::stride])
         ax.scatter(where, y, 16 if few else 6, label="samples", zorder=2.5, **look)
     if target is not None:
@@ -300,8 +295,9 @@ def _classified(ax: Axes, section: Section, samples: FiniteData, classes: int) -
     for number in range(classes):
         here = np.flatnonzero(y == number)[::stride]
         colour = colours[number % len(colours)]
-        ax.scatter(
-            *samples.x[here][:, section.inputs].T,
+        style.dots(
+            ax,
+            samples.x[here][:, section.inputs],
             12,
             marker=markers[number % len(markers)],
             facecolors="none" if number == 0 else colour,

@@ -24,6 +24,11 @@ def moment(frame: Ensemble) -> str:
     return f"$t$ = {frame.time:.4g}"
 
 
+def bins_for(count: int) -> int:
+    """How many bins suit so many particles."""
+    return int(np.clip(4 * count ** (1 / 3), 12, 100))
+
+
 def draw_densities(
     frames: Sequence[Ensemble],
     points: Sequence[Array],
@@ -31,8 +36,7 @@ def draw_densities(
     axes: list[Axes],
 ) -> None:
     """Histograms (points: (N, 1)) with common bins, into one axes or one for each frame."""
-    bins = int(np.clip(4 * max(map(len, frames)) ** (1 / 3), 12, 100))
-    edges = np.linspace(*limits, bins + 1)
+    edges = np.linspace(*limits, bins_for(max(map(len, frames))) + 1)
     last = len(frames) - 1
     for index, (frame, values) in enumerate(zip(frames, points, strict=True)):
         ax = axes[min(index, len(axes) - 1)]
@@ -88,7 +92,7 @@ def draw_hexagons(
     shades = LogNorm(vmin=min(float(masses.min()), 0.5 * largest), vmax=largest)
     for hexagons in drawn:
         hexagons.set_norm(shades)
-    style.colour_bar(drawn[-1], axes, "mass")
+    style.colour_bar(drawn, axes, "mass")
 
 
 def draw_neurons(frames: Sequence[Ensemble], points: Sequence[Array], axes: list[Axes]) -> None:

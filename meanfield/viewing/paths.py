@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -75,7 +75,7 @@ def paths(
         points = np.concatenate([over, points], axis=2)
     signed = "a" in run.layout.blocks
     negative = outer(frames[-1])[chosen] < 0 if signed else np.zeros(len(chosen), bool)
-    size = {"height": 3.4, "width": 3.6} if len(ends) == 1 else {"height": 2.6}
+    size: dict[str, Any] = {"height": 3.4, "width": 3.6} if len(ends) == 1 else {"height": 2.6}
     drawn = style.targets(axes, len(ends), "time", columns=3, **size)
     limits = _limits(points, found)
     for ax, end in zip(drawn, ends, strict=True):
@@ -104,12 +104,16 @@ def _draw(ax: Axes, points: Array, negative: Array) -> None:
         (negative, style.NEGATIVE, (0, (4, 1.5)), "white"),
     ):
         lines = points[:, rows].swapaxes(0, 1)
-        looks = {"colors": colour, "linewidths": width, "linestyles": [dashes], "alpha": 0.6}
+        looks: dict[str, Any] = {
+            "colors": colour,
+            "linewidths": width,
+            "linestyles": [dashes],
+            "alpha": 0.6,
+        }
         ax.add_collection(LineCollection(list(lines), **looks))
-        ax.scatter(*points[0, rows].T, 0.3 * area, color=style.GREY, linewidths=0, zorder=2.5)
-        ax.scatter(
-            *points[-1, rows].T, area, facecolors=face, edgecolors=colour, linewidths=0.7, zorder=3
-        )
+        style.dots(ax, points[0, rows], 0.3 * area, color=style.GREY, linewidths=0, zorder=2.5)
+        edge: dict[str, Any] = {"edgecolors": colour, "linewidths": 0.7, "zorder": 3}
+        style.dots(ax, points[-1, rows], area, facecolors=face, **edge)
 
 
 def _teach(ax: Axes, found: Plane, limits: Sequence[tuple[float, float]]) -> None:
@@ -122,8 +126,13 @@ def _teach(ax: Axes, found: Plane, limits: Sequence[tuple[float, float]]) -> Non
             dashes = style.DASHES[3] if sign < 0 else style.DASHES[1]
             ax.plot([0, x], [0, y], color=style.GREY, linestyle=dashes, linewidth=0.8, zorder=1)
     if len(found.teacher):
-        look = {"edgecolors": "black", "facecolors": "#F0E442", "linewidths": 0.6, "zorder": 4}
-        ax.scatter(*found.teacher.T, 45, marker="*", **look)
+        look: dict[str, Any] = {
+            "edgecolors": "black",
+            "facecolors": style.STAR,
+            "linewidths": 0.6,
+            "zorder": 4,
+        }
+        style.dots(ax, found.teacher, 45, marker="*", **look)
 
 
 def _limits(points: Array, found: Plane) -> list[tuple[float, float]]:
@@ -142,7 +151,7 @@ def _limits(points: Array, found: Plane) -> list[tuple[float, float]]:
 def _explain(ax: Axes, found: Plane, negative: Array) -> None:
     from matplotlib.lines import Line2D
 
-    point = {"linestyle": "", "marker": "o", "markersize": 3.5}
+    point: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 3.5}
     handles = [Line2D([], [], color=style.GREY, label="start", **{**point, "markersize": 2})]
     if negative.any():
         handles += [
@@ -152,8 +161,13 @@ def _explain(ax: Axes, found: Plane, negative: Array) -> None:
     else:
         handles.append(Line2D([], [], color=style.POSITIVE, label="end", **point))
     if len(found.teacher):
-        star = {"linestyle": "", "marker": "*", "markersize": 6, "markeredgewidth": 0.6}
-        look = {"markerfacecolor": "#F0E442", "markeredgecolor": "black", **star}
+        star: dict[str, Any] = {
+            "linestyle": "",
+            "marker": "*",
+            "markersize": 6,
+            "markeredgewidth": 0.6,
+        }
+        look: dict[str, Any] = {"markerfacecolor": style.STAR, "markeredgecolor": "black", **star}
         handles.append(Line2D([], [], label="teacher", **look))
     ax.legend(
         handles=handles,

@@ -63,8 +63,8 @@ def plane(run: Run, setting: Setting | None = None) -> Plane:
     layout, moving = run.layout, moving_columns(frames[0], frames[-1])
     nowhere = np.empty((0, 2)), np.empty(0)
     if not {"a", "w"} <= set(layout.blocks) or len(moving) == 1:
-        labels = [f"${_math(layout.labels[j])}$" for j in moving[:2]]
-        return Plane((["", *labels][-2], labels[-1]), _columns(moving[:2]), *nowhere)
+        names = ["", *(f"${_math(layout.labels[j])}$" for j in moving[:2])]
+        return Plane((names[-2], names[-1]), _columns(moving[:2]), *nowhere)
     inner = inner_columns(layout)
     a = layout.columns("a")
     if len(inner) == 1:
@@ -79,7 +79,7 @@ def plane(run: Run, setting: Setting | None = None) -> Plane:
         across = np.eye(2)
         first, second = (f"${factor}{_math(layout.labels[j])}$" for j in inner)
     else:
-        across, along = _axes(run, inner, taught)
+        across, along = main_axes(run, inner, taught)
         first, second = (f"${factor}w$ along {name}" for name in along)
     labels = first, second
     strength = np.abs(signs)[:, None] if trained else 1.0
@@ -125,7 +125,7 @@ def inner_columns(layout: Layout) -> list[int]:
     return [j for name in blocks for j in range(layout.width)[layout.columns(name)]]
 
 
-def _axes(run: Run, inner: list[int], taught: Array) -> tuple[Array, tuple[str, str]]:
+def main_axes(run: Run, inner: list[int], taught: Array) -> tuple[Array, tuple[str, str]]:
     """Orthonormal axes (q, 2) and their names: two of the teacher's, or the principal ones."""
     if len(taught) >= 2:
         q, r = np.linalg.qr(taught[:2].T)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from meanfield.errors import FileProblem, UnknownName, require
 from meanfield.viewing import style
-from meanfield.viewing.distribution import distribution
+from meanfield.viewing.animation import animate, is_film
+from meanfield.viewing.directions import directions
+from meanfield.viewing.distribution import distribution, marginals
 from meanfield.viewing.energy import dissipation, energy
 from meanfield.viewing.files import check_picture, save
 from meanfield.viewing.functions import decision, function
 from meanfield.viewing.overview import overview, whole
 from meanfield.viewing.paths import paths
+from meanfield.viewing.radial import radial
 from meanfield.viewing.registry import figures
 from meanfield.viewing.series import observables, series
+from meanfield.viewing.transport import distances, matching, matrix
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,13 +43,19 @@ class Plot:
     """
 
     decision = decision
+    directions = directions
     dissipation = dissipation
     distribution = distribution
     energy = energy
     function = function
+    marginals = marginals
+    distances = distances
+    matching = matching
+    matrix = matrix
     observables = observables
     overview = whole
     paths = paths
+    radial = radial
     series = series
 
     def __init__(self, *runs: Run) -> None:
@@ -67,13 +78,13 @@ class Plot:
         *,
         size: Size | None = None,
         **options: Any,
-    ) -> Figure:
+    ) -> Path:
         """Draw a figure into a file; an older one is replaced.
 
         Parameters
         ----------
         path : path
-            PNG, PDF or SVG, by its ending.
+            PNG, PDF or SVG, by its ending; for GIF and MP4 see `animate`.
         name : str
             Of the figure.
         size : (float, float), optional
@@ -88,13 +99,54 @@ class Plot:
         Unsupported
             If the figure does not suit the run.
         """
+        if is_film(path):
+            return self.animate(path, name, size=size, **options)
         target = check_picture(path)
-        with style.on(style.Sheet(shown=False, size=size)):
+        with style.on(style.Sheet(shown=False, size=size)), style.styled():
             drawn = figures[name](self.runs, **options)
             found: Any = drawn[0].get_figure(root=True)
-            with style.styled():
-                save(found, target)
-        return found
+            save(found, target)
+        return target
+
+    def animate(
+        self,
+        path: str | os.PathLike[str],
+        name: str = "",
+        *,
+        times: Sequence[float] | None = None,
+        seconds: float = 8.0,
+        size: Size | None = None,
+        **options: Any,
+    ) -> Path:
+        """Write a figure at many times as a film; an older one is replaced.
+
+        Parameters
+        ----------
+        path : path
+            A GIF, or an MP4 where the program ffmpeg is installed.
+        name : str
+            Of a figure with a panel for each time. Default: "paths", or "distribution" where
+            particles have none.
+        times : sequence of float, optional
+            Default: all frames, at most 120 of them.
+        seconds : float
+            How long it lasts.
+        size : (float, float), optional
+            Width and height in inches.
+        **options
+            Of the figure.
+
+        Raises
+        ------
+        Unsupported
+            For an MP4 without ffmpeg; for a figure that is not of one time, or does not suit.
+        """
+        require(len(self.runs) == 1, "runs", len(self.runs), "one run for a film")
+        run = self.runs[0]
+        if name in ("", "overview"):
+            name = "distribution" if figures["paths"].lacks(run) else "paths"
+        given: dict[str, Any] = {"times": times, "seconds": seconds, "size": size}
+        return animate(path, figures[name], run, **given, **options)
 
     def suits(self) -> dict[str, str]:
         """Every figure by name, with what these runs lack for it; empty if it suits."""

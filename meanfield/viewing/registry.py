@@ -65,10 +65,14 @@ class Figure(Generic[P]):
         return (self.__doc__ or "").strip().split("\n")[0]
 
     @property
-    def options(self) -> dict[str, inspect.Parameter]:
+    def parameters(self) -> list[str]:
+        """What it takes besides a run."""
+        return list(inspect.signature(self._draw).parameters)[1:]
+
+    @property
+    def options(self) -> list[str]:
         """What it takes besides a run, and axes to draw on."""
-        _, *rest = inspect.signature(self._draw).parameters.items()
-        return {name: parameter for name, parameter in rest if name not in AXES}
+        return [name for name in self.parameters if name not in AXES]
 
     def lacks(self, run: Run) -> str:
         """What a run would need for this figure, in a sentence; empty if it suits."""

@@ -32,6 +32,7 @@ DASHES: list[Any] = [
     (0, (1, 2.5)),
 ]
 POSITIVE, NEGATIVE, GREY, FAINT = COLOURS[1], COLOURS[2], "#555555", "#BBBBBB"
+STAR = "#F0E442"  # of the teacher
 WIDTH = 7.2  # inches: two columns of a journal
 SINGLE = 4.5  # of a panel alone
 
@@ -156,13 +157,18 @@ def targets(
     return given[:count]
 
 
-def colour_bar(drawn: Any, axes: Sequence[Axes], label: str) -> None:
-    """What colours mean: one bar for the axes of each figure, beside them."""
-    figures: dict[Any, list[Axes]] = {}
-    for ax in axes:
-        figures.setdefault(ax.get_figure(), []).append(ax)
-    for figure, own in figures.items():
-        figure.colorbar(drawn, ax=own, label=label, shrink=0.9, pad=0.02)
+def colour_bar(drawn: Sequence[Any], axes: Sequence[Axes], label: str) -> None:
+    """What colours mean in what is `drawn` on each of the axes: a bar beside those of a figure."""
+    figures: dict[Any, tuple[Any, list[Axes]]] = {}
+    for one, ax in zip(drawn, axes, strict=True):
+        figures.setdefault(ax.get_figure(), (one, []))[1].append(ax)
+    for figure, (one, own) in figures.items():
+        figure.colorbar(one, ax=own, label=label, shrink=0.9, pad=0.02)
+
+
+def dots(ax: Axes, points: Array, area: Any, **look: Any) -> None:
+    """Markers at points (N, 2), of an area in square points."""
+    ax.scatter(points[:, 0], points[:, 1], area, **look)
 
 
 def legend_below(axes: Sequence[Axes], handles: Sequence[Any], *, own: bool) -> None:

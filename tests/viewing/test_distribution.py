@@ -51,12 +51,12 @@ def network_run(outer="trained", count=5, **options):
     ("options", "expected"),
     [
         ({"dim": 1}, ["plane"]),
-        ({"dim": 1, "network": {"bias": True}}, ["plane", "weights"]),
+        ({"dim": 1, "network": {"bias": True}}, ["plane", "weights", "pca"]),
         ({"dim": 1, "outer": "fixed"}, ["density"]),
-        ({"dim": 2}, ["plane", "weights"]),
+        ({"dim": 2}, ["plane", "weights", "pca"]),
         ({"dim": 2, "outer": "fixed"}, ["norm", "weights"]),
         ({"dim": 2, "mobility": {"a": 0.0}}, ["norm", "weights"]),
-        ({"dim": 4, "network": {"outputs": 3, "bias": True}}, ["plane", "weights"]),
+        ({"dim": 4, "network": {"outputs": 3, "bias": True}}, ["plane", "weights", "pca"]),
     ],
 )
 def test_which_projections_suit_a_network(options, expected, axes):
@@ -68,7 +68,7 @@ def test_which_projections_suit_a_network(options, expected, axes):
 
 def test_which_projections_suit_plain_particles():
     assert names(runs.shrinking(width=1)) == ["density"]
-    assert names(runs.shrinking(width=3)) == ["plane"]
+    assert names(runs.shrinking(width=3)) == ["plane", "pca"]
 
 
 def test_a_density_integrates_to_the_mass(axes):
