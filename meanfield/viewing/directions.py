@@ -12,7 +12,7 @@ from meanfield.ensemble import Ensemble
 from meanfield.errors import require_count
 from meanfield.viewing import style
 from meanfield.viewing.distribution import at_times
-from meanfield.viewing.marks import draw_neurons, moment
+from meanfield.viewing.marks import draw_neurons, moment, neuron_legend, star_handle
 from meanfield.viewing.planes import inner_columns, known_setting, main_axes, teacher_neurons
 from meanfield.viewing.projections import norm, outer
 from meanfield.viewing.registry import figure, has_blocks, has_frames
@@ -76,7 +76,8 @@ def directions(
 
     height = 2.6 if labels[0] else 1.7
     drawn = style.targets(axes, len(shown), "time", columns=3, height=height)
-    draw_neurons(shown, [place(_unit(frame.position[:, inner])) for frame in shown], drawn)
+    points = [place(_unit(frame.position[:, inner])) for frame in shown]
+    draw_neurons(shown, points, drawn, legend=False)
     for ax, frame in zip(drawn, shown, strict=True):
         _outline(ax, discs=2 if len(inner) == 3 else 1)
         if len(taught):
@@ -88,6 +89,12 @@ def directions(
             style.dots(ax, place(_unit(taught)), 45, marker="*", zorder=4, **look)
         ax.set(xlabel=labels[0], ylabel=labels[1], title=moment(frame))
         ax.set_aspect("equal", adjustable="box")
+    signed = run.layout.blocks["a"] in ((), (1,))
+    handles = neuron_legend(signed)["handles"]
+    if len(taught):
+        handles.append(star_handle())
+    if handles:
+        style.legend_below(drawn, handles, own=axes is None)
     return drawn
 
 

@@ -117,7 +117,8 @@ def function(
     target = _target(known, section, output)
     if len(section.sides) == 1:
         return _curves(known, section, shown, values, target, output, axes)
-    if target is not None:
+    one_each = axes is not None and np.size(np.asarray(axes)) == len(shown)
+    if target is not None and not one_each:
         values.append(target)
     drawn = style.targets(axes, len(values), "time", columns=4, height=2.3)
     largest = max(float(np.abs(v).max()) for v in values) or 1.0
@@ -241,27 +242,38 @@ def _curves(
     output: int,
     axes: Any,
 ) -> list[Axes]:
-    (ax,) = style.targets(axes, 1, "panel", width=style.SINGLE, height=2.8)
+    one_each = axes is not None and np.size(np.asarray(axes)) == len(shown)
+    count = len(shown) if one_each else 1
+    drawn = style.targets(axes, count, "panel", width=style.SINGLE, height=2.8)
     x = section.sides[0]
     samples = known.samples
     # Where other coordinates vary too, samples do not lie on the curve of their mean.
     whole = known.network.dim == 1 or section.circle
-    if samples is not None and whole and not samples.classes:
-        stride = -(-len(samples) // MOST_SAMPLES)
-        y = samples.y[::stride, output]
-        few = len(y) < 30
-        look: dict[str, Any] = {"color": style.GREY, "linewidths": 0, "alpha": 1.0 if few else 0.5}
-        where = section.along(samples.x[::stride])
-        ax.scatter(where, y, 16 if few else 6, label="samples", zorder=2.5, **look)
-    if target is not None:
-        ax.plot(x, target, color=style.FAINT, linewidth=4, label="target", zorder=1)
+    for ax in drawn:
+        if samples is not None and whole and not samples.classes:
+            _sampled(ax, section, samples, output)
+        if target is not None:
+            ax.plot(x, target, color=style.FAINT, linewidth=4, label="target", zorder=1)
+        ax.set_xlabel(section.labels[0])
+        ax.set_ylabel("$f(x)$" if known.network.outputs == 1 else f"$f_{{{output}}}(x)$")
     for index, (frame, f) in enumerate(zip(shown, values, strict=True)):
         # The end is a plain black line, as in the figure of densities.
-        ax.plot(x, f, label=moment(frame), **style.line(len(shown) - 1 - index))
-    ax.set_xlabel(section.labels[0])
-    ax.set_ylabel("$f(x)$" if known.network.outputs == 1 else f"$f_{{{output}}}(x)$")
-    ax.legend()
-    return [ax]
+        look = style.line(0 if count > 1 else len(shown) - 1 - index)
+        drawn[min(index, count - 1)].plot(x, f, label=moment(frame), **look)
+    edges = np.array([ax.get_ylim() for ax in drawn])
+    for ax in drawn:
+        ax.set_ylim(edges.min(), edges.max())
+        ax.legend()
+    return drawn
+
+
+def _sampled(ax: Axes, section: Section, samples: FiniteData, output: int) -> None:
+    stride = -(-len(samples) // MOST_SAMPLES)
+    y = samples.y[::stride, output]
+    few = len(y) < 30
+    look: dict[str, Any] = {"color": style.GREY, "linewidths": 0, "alpha": 1.0 if few else 0.5}
+    where = section.along(samples.x[::stride])
+    ax.scatter(where, y, 16 if few else 6, label="samples", zorder=2.5, **look)
 
 
 def _regions(ax: Axes, section: Section, f: Array) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from meanfield.arrays import Array
 from meanfield.errors import require, require_count
 from meanfield.viewing import style
-from meanfield.viewing.marks import moment
+from meanfield.viewing.marks import moment, star_handle
 from meanfield.viewing.planes import Plane, plane
 from meanfield.viewing.projections import outer
 from meanfield.viewing.registry import figure, several_frames
@@ -89,7 +89,8 @@ def paths(
             ax.set_aspect("equal", adjustable="box")
         if times is not None:
             ax.set_title(moment(frames[end]))
-    _explain(drawn[0], found, negative)
+    for ax in style.firsts(drawn):
+        _explain(ax, found, negative)
     return drawn
 
 
@@ -161,14 +162,7 @@ def _explain(ax: Axes, found: Plane, negative: Array) -> None:
     else:
         handles.append(Line2D([], [], color=style.POSITIVE, label="end", **point))
     if len(found.teacher):
-        star: dict[str, Any] = {
-            "linestyle": "",
-            "marker": "*",
-            "markersize": 6,
-            "markeredgewidth": 0.6,
-        }
-        look: dict[str, Any] = {"markerfacecolor": style.STAR, "markeredgecolor": "black", **star}
-        handles.append(Line2D([], [], label="teacher", **look))
+        handles.append(star_handle())
     ax.legend(
         handles=handles,
         loc="lower center",

@@ -69,10 +69,13 @@ def radial(
             there = _density(beyond[number], curves[number].mass, edges)
             ax.stairs(there, edges, color="black", linewidth=1.3, label="limit")
         ax.set(xlabel="$|w|$", title=moment(frame), xlim=(low, high))
-        ax.set_ylim(bottom=0.0)
-    drawn[0].set_ylabel("density")
-    if curves:
-        drawn[0].legend()
+    highest = max(ax.get_ylim()[1] for ax in drawn)
+    for ax in drawn:
+        ax.set_ylim(0.0, highest)
+    for ax in style.firsts(drawn):
+        ax.set_ylabel("density")
+        if curves:
+            ax.legend()
     return drawn
 
 

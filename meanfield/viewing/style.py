@@ -173,11 +173,20 @@ def dots(ax: Axes, points: Array, area: Any, **look: Any) -> None:
 
 def legend_below(axes: Sequence[Axes], handles: Sequence[Any], *, own: bool) -> None:
     """A legend for all axes: below their `own` figure, or in the first of the user's axes."""
-    if own:
-        figure: Any = axes[0].get_figure()
-        figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 5))
+    if own or len(firsts(axes)) > 1:
+        for ax in firsts(axes):
+            figure: Any = ax.get_figure()
+            figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 5))
     else:
         axes[0].legend(handles=handles)
+
+
+def firsts(axes: Sequence[Axes]) -> list[Axes]:
+    """The first of the axes of each figure: of several, as the pictures of a film are, each."""
+    found: dict[Any, Axes] = {}
+    for ax in axes:
+        found.setdefault(ax.get_figure(), ax)
+    return list(found.values())
 
 
 def plain(text: str) -> str:
