@@ -157,6 +157,9 @@ from .transport import interpolate as interpolate
 from .transport import matching as matching
 from .transport import metric_speed as metric_speed
 from .transport import path_length as path_length
+from .viewing import Plot as Plot
+from .viewing import figure as figure
+from .viewing import overlay as overlay
 
 __version__: str
 

@@ -61,7 +61,7 @@ def directions(
     require_count("bins", bins, 4)
     shown = [frame.astype("float64") for frame in at_times(run, times)]
     inner = inner_columns(run.layout)
-    taught, signs = teacher_neurons(setting or known_setting(run))
+    taught, signs = teacher_neurons(setting or known_setting(run), len(inner))
     if len(inner) == 2:
         return _circle(shown, inner, taught, signs, bins, axes)
     labels = ("", "")

@@ -10,16 +10,9 @@ import numpy as np
 
 from meanfield.arrays import Array
 from meanfield.viewing import style
+from meanfield.viewing.curves import band, draw_curves, legend, logarithmic_values, scale_time
 from meanfield.viewing.registry import figure, observed
-from meanfield.viewing.series import (
-    ENERGIES,
-    band,
-    draw_curves,
-    draw_panel,
-    legend,
-    logarithmic_values,
-    scale_time,
-)
+from meanfield.viewing.series import ENERGIES, draw_panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

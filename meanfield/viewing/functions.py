@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from meanfield import random
 from meanfield.arrays import Array
-from meanfield.data import FiniteData
 from meanfield.ensemble import Ensemble
 from meanfield.errors import InvalidInput, Unsupported, require
 from meanfield.viewing import style
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from meanfield.config import Setting
+    from meanfield.data import FiniteData
     from meanfield.storage import Run
 
 FINE, COARSE = 401, 121  # points of a line, and of each side of a square
@@ -166,12 +165,12 @@ def decision(
     known = _setting(run, setting)
     samples = known.samples
     classes = known.network.outputs if known.network.outputs > 1 else 2
-    two = samples is None or len(np.unique(samples.y)) <= 2
-    if not (two or (samples is not None and samples.classes)):
+    if not _has_classes(known):
         raise Unsupported("no figure 'decision': the targets are numbers, no classes")
-    section = _section(known, inputs)
-    if len(section.sides) != 2:
+    if known.network.dim == 1:
         raise Unsupported("no figure 'decision': it is of two inputs, and the network has one")
+    section = _section(known, (0, 1) if inputs is None else inputs)
+    require(len(section.sides) == 2, "inputs", inputs, "two inputs")
     shown = at_times(run, times)
     drawn = style.targets(axes, len(shown), "time", columns=3, height=2.6)
     x = section.points
@@ -185,6 +184,15 @@ def decision(
     return drawn
 
 
+def _has_classes(known: Setting) -> bool:
+    """Whether what is learnt are classes: named, or two numbers, or labels."""
+    from meanfield.data import Labels, Parity
+
+    if known.samples is not None:
+        return bool(known.samples.classes) or len(np.unique(known.samples.y)) <= 2
+    return known.target is None or isinstance(known.target, (Labels, Parity))
+
+
 def _setting(run: Run, given: Setting | None) -> Setting:
     from meanfield.config import setting
 
@@ -196,6 +204,8 @@ def _setting(run: Run, given: Setting | None) -> Setting:
 
 def _section(known: Setting, inputs: Sequence[int] | None) -> Section:
     """Where the data are: from the 1st to the 99th hundredth of each coordinate, and some more."""
+    from meanfield import random
+
     dim = known.network.dim
     chosen = tuple(range(min(dim, 2))) if inputs is None else tuple(np.atleast_1d(inputs).tolist())
     fits = len(set(chosen)) == len(chosen) in (1, 2) and all(j in range(dim) for j in chosen)
@@ -299,9 +309,10 @@ def _classified(ax: Axes, section: Section, samples: FiniteData, classes: int) -
     """The samples with a marker for each class."""
     markers = "os^Dv<>pP*"
     y = samples.y[:, 0]
-    if not samples.classes:
-        y = (y > 0).astype(float)
-    names = [*map(style.plain, samples.classes)] or ["$y$ < 0", "$y$ > 0"]
+    names = [*map(style.plain, samples.classes)]
+    if not names:
+        y = samples.y.argmax(axis=1) if classes > 2 else y > 0
+        names = [f"{k}" for k in range(classes)] if classes > 2 else ["$y$ < 0", "$y$ > 0"]
     stride = -(-len(samples) // MOST_SAMPLES)
     colours = [style.NEGATIVE, style.POSITIVE] if classes == 2 else style.COLOURS
     for number in range(classes):

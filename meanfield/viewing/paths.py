@@ -11,11 +11,11 @@ import numpy as np
 from meanfield.arrays import Array
 from meanfield.errors import require, require_count
 from meanfield.viewing import style
+from meanfield.viewing.curves import scale_time
 from meanfield.viewing.marks import moment, star_handle
 from meanfield.viewing.planes import Plane, plane
 from meanfield.viewing.projections import outer
 from meanfield.viewing.registry import figure, several_frames
-from meanfield.viewing.series import scale_time
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -68,11 +68,11 @@ def plane(run: Run, setting: Setting | None = None) -> Plane:
     inner = inner_columns(layout)
     a = layout.columns("a")
     if len(inner) == 1:
-        taught, signs = teacher_neurons(known)
+        taught, signs = teacher_neurons(known, len(inner))
         beside = np.column_stack([taught[:, 0], signs]) if len(taught) else nowhere[0]
         label = "$a$" if a.stop - a.start == 1 else "$|a|$"
         return Plane(("$w$", label), _beside(inner, a), beside, np.sign(signs))
-    taught, signs = teacher_neurons(known)
+    taught, signs = teacher_neurons(known, len(inner))
     trained = set(range(a.start, a.stop)) & set(moving)
     factor = "|a|\\," if trained else ""
     if len(inner) == 2:
@@ -96,15 +96,15 @@ def known_setting(run: Run) -> Setting | None:
         return None
 
 
-def teacher_neurons(setting: Setting | None) -> tuple[Array, Array]:
-    """Inner weights (T, q), bias included, and outer weights (T,) of a teacher; T = 0 without one.
+def teacher_neurons(setting: Setting | None, width: int) -> tuple[Array, Array]:
+    """Inner weights (T, width), bias included, and outer weights (T,) of a teacher; T may be 0.
 
     The direction of a single index is two neurons, v and -v.
     """
     from meanfield.data import SingleIndex
 
     if setting is None:
-        return np.empty((0, 1)), np.empty(0)
+        return np.empty((0, width)), np.empty(0)
     teacher, network = setting.teacher, setting.network
     if teacher is not None:
         position = teacher.ensemble.position
@@ -116,7 +116,7 @@ def teacher_neurons(setting: Setting | None) -> tuple[Array, Array]:
         v = setting.target.vector(network.dim)
         v = v / np.linalg.norm(v)
         return np.stack([v, -v]), np.ones(2)
-    return np.empty((0, network.dim + network.bias)), np.empty(0)
+    return np.empty((0, width)), np.empty(0)
 
 
 def inner_columns(layout: Layout) -> list[int]:

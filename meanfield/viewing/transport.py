@@ -12,13 +12,12 @@ from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
 from meanfield.errors import InvalidInput, require, require_count
 from meanfield.viewing import style
+from meanfield.viewing.curves import Curve, draw_curves, scale_time, scale_values
 from meanfield.viewing.labels import labels_of
 from meanfield.viewing.marks import moment
 from meanfield.viewing.oracles import oracle_of
 from meanfield.viewing.planes import plane
 from meanfield.viewing.registry import figure, has_frames, several_frames
-from meanfield.viewing.series import Curve as Line
-from meanfield.viewing.series import draw_curves, scale_time, scale_values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +66,7 @@ def distances(
     chosen = method or affordable(len(shown[0]), shown[0].dim, len(shown) * len(given))
     times = np.array([frame.time for frame in shown])
     lines = [
-        Line(_name(reference), times, _distances(run, shown, reference, chosen))
+        Curve(_name(reference), times, _distances(run, shown, reference, chosen))
         for reference in given
     ]
     (target,) = style.targets(ax, 1, "panel", width=style.SINGLE)

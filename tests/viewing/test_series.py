@@ -10,7 +10,8 @@ from meanfield.errors import UnknownName
 from meanfield.observables import Observe
 from meanfield.schedules import at, evenly
 from meanfield.viewing import series
-from meanfield.viewing.series import logarithmic, panels
+from meanfield.viewing.curves import logarithmic
+from meanfield.viewing.series import panels
 from tests.viewing import runs
 
 
