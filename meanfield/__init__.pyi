@@ -5,6 +5,7 @@ from .activations import Activation as Activation
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
 from .config import Experiment as Experiment
+from .config import Setting as Setting
 from .config import Study as Study
 from .data import Clusters as Clusters
 from .data import FiniteData as FiniteData

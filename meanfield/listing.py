@@ -37,6 +37,7 @@ from meanfield.networks import TwoLayer
 from meanfield.observables import observables
 from meanfield.schemes import Scheme, schemes
 from meanfield.transport import methods
+from meanfield.viewing import figures
 
 YES, NO, COLD, WARM = "●", "·", "○", "τ"
 ENTROPY = "entropy (temperature)"
@@ -182,6 +183,8 @@ def _names() -> list[str]:
     for title, registry in registries:
         lines += ["", title]
         lines += [f"  {name:<22} {summary}" for name, summary in registry.summary().items()]
+    lines += ["", "figures (meanfield plot; --list says which suit a run)"]
+    lines += [f"  {name:<22} {figures[name].summary}" for name in sorted(figures)]
     return lines
 
 

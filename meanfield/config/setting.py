@@ -70,7 +70,7 @@ def setting(run: Run) -> Setting:
     if not run.experiment:
         raise Unsupported(
             "the run was started from Python and holds no experiment: pass setting = "
-            "meanfield.config.Setting(network, data)"
+            "mf.Setting(network, data)"
         )
     tables = tomllib.loads(run.experiment)
     data = tables["data"]
@@ -87,7 +87,7 @@ def setting(run: Run) -> Setting:
             raise Unsupported(
                 f"network and data cannot be made again without the Python files of the run, which "
                 f"are not run for a figure ({error}): pass setting = "
-                "meanfield.config.Setting(network, data)"
+                "mf.Setting(network, data)"
             ) from None
         raise
     return Setting(network, known, law.target)

@@ -55,7 +55,7 @@ def directions(
         One for each time.
     bins : int
         Of the angle.
-    setting : meanfield.config.Setting, optional
+    setting : Setting, optional
         For the teacher. Default: that of the run's experiment, if it has one.
     """
     require_count("bins", bins, 4)

@@ -104,7 +104,7 @@ def function(
         Which coordinates vary; the others are at the data's mean. Default: all, up to two.
     output : int
         Which of several outputs.
-    setting : meanfield.config.Setting, optional
+    setting : Setting, optional
         Network and data. Default: those of the run's experiment.
     """
     known = _setting(run, setting)

@@ -57,7 +57,7 @@ def paths(
         One for each time.
     count : int
         At most so many paths, of particles evenly spaced in their order.
-    setting : meanfield.config.Setting, optional
+    setting : Setting, optional
         Network and data, for the teacher. Default: those of the run's experiment, if it has one.
     """
     require_count("count", count)

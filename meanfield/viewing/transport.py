@@ -99,7 +99,7 @@ def matching(
     ax : matplotlib Axes, optional
     count : int
         At most so many lines, evenly spaced in the order of particles.
-    setting : meanfield.config.Setting, optional
+    setting : Setting, optional
         As in `paths`.
     """
     from meanfield.transport import matching as plan
