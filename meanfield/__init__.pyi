@@ -69,6 +69,8 @@ from .functionals import Sum as Sum
 from .functionals import covariances as covariances
 from .functionals import gaussian_particles as gaussian_particles
 from .functionals import gradient_error as gradient_error
+from .genealogy import Genealogy as Genealogy
+from .genealogy import genealogy as genealogy
 from .initial import FromFile as FromFile
 from .initial import FromRun as FromRun
 from .initial import Given as Given

@@ -4,6 +4,7 @@ from meanfield.viewing.directions import directions
 from meanfield.viewing.distribution import distribution, marginals
 from meanfield.viewing.energy import dissipation, energy
 from meanfield.viewing.functions import decision, function
+from meanfield.viewing.genealogies import genealogy
 from meanfield.viewing.overview import overview
 from meanfield.viewing.paths import paths
 from meanfield.viewing.plots import Plot, overlay
@@ -23,6 +24,7 @@ __all__ = [
     "figure",
     "figures",
     "function",
+    "genealogy",
     "marginals",
     "matching",
     "matrix",

@@ -15,6 +15,7 @@ from meanfield.viewing.distribution import distribution, marginals
 from meanfield.viewing.energy import dissipation, energy
 from meanfield.viewing.files import check_picture, save
 from meanfield.viewing.functions import decision, function
+from meanfield.viewing.genealogies import genealogy
 from meanfield.viewing.overview import overview, whole
 from meanfield.viewing.paths import paths
 from meanfield.viewing.radial import radial
@@ -48,6 +49,7 @@ class Plot:
     distribution = distribution
     energy = energy
     function = function
+    genealogy = genealogy
     marginals = marginals
     distances = distances
     matching = matching
