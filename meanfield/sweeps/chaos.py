@@ -143,11 +143,13 @@ class Chaos:
         final = float(self.errors["time"][-1])
         return "\n".join([f"at time {final:g}, against {self.against}", *lines])
 
-    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
-        """Errors against N (or the step) on log-log axes, and rates over time."""
+    def plot(
+        self, path: str | os.PathLike[str] | None = None, axes: Sequence[Any] | None = None
+    ) -> Any:
+        """Errors against N (or the step) on log-log axes, and rates over time; with their bands."""
         from meanfield.viewing.chaos import chaos_figure
 
-        return chaos_figure(self, path)
+        return chaos_figure(self, path, axes)
 
     @property
     def _series(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -91,7 +92,8 @@ def function(
     """The learned function: curves over one input, or contours over two.
 
     Over one input all times share a panel, with the samples and the target. Over two there is a
-    panel for each time, and one for the target where it is known; dashes are negative values.
+    panel for each time, and one for the target where it is known; dashes are negative values, and
+    the thick line is zero.
 
     Parameters
     ----------
@@ -126,17 +128,29 @@ def function(
     filled = []
     for ax, some, title in zip(drawn, values, titles, strict=False):
         picture = section.over(some)
-        shades = ax.contourf(*section.sides, picture, levels, cmap="PuOr_r")
+        # Its lightness goes one way, so that signs are told in grey too.
+        shades = ax.contourf(*section.sides, picture, levels, cmap="cividis")
         filled.append(shades)
-        lines: dict[str, Any] = {"colors": "black", "linewidths": 0.4}  # dashes where negative
-        ax.contour(*section.sides, picture, levels[::2], **lines)
+        widths = np.where(np.abs(levels) < 1e-9 * largest, 1.2, 0.4)
+        dashes = ["--" if level < 0 else "-" for level in levels]
+        look: dict[str, Any] = {"colors": "black", "linewidths": widths, "linestyles": dashes}
+        ax.contour(*section.sides, picture, levels, **look)
         _label(ax, section, title)
     label = "$f$" if known.network.outputs == 1 else f"$f_{{{output}}}$"
     style.colour_bar(filled, drawn, label)
     return drawn
 
 
-@figure("decision", has_frames, has_blocks("a", "w"))
+def may_classify(run: Run) -> str:
+    """Neurons have two inputs, and the experiment does not say that targets are numbers."""
+    if run.layout.columns("w").stop - run.layout.columns("w").start < 2:
+        return "it is of two inputs, and the network has one"
+    data = tomllib.loads(run.experiment).get("data", {}) if run.experiment else {}
+    numbers = data.get("target", {}).get("kind") in ("teacher", "single-index")
+    return "the targets are numbers, no classes" if numbers else ""
+
+
+@figure("decision", has_frames, has_blocks("a", "w"), may_classify)
 def decision(
     run: Run,
     times: Sequence[float] | None = None,
@@ -167,8 +181,6 @@ def decision(
     classes = known.network.outputs if known.network.outputs > 1 else 2
     if not _has_classes(known):
         raise Unsupported("no figure 'decision': the targets are numbers, no classes")
-    if known.network.dim == 1:
-        raise Unsupported("no figure 'decision': it is of two inputs, and the network has one")
     section = _section(known, (0, 1) if inputs is None else inputs)
     require(len(section.sides) == 2, "inputs", inputs, "two inputs")
     shown = at_times(run, times)

@@ -2,6 +2,7 @@
 
 import subprocess
 
+import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
@@ -60,6 +61,16 @@ def test_what_is_no_film(tmp_path, monkeypatch):
     with pytest.raises(Unsupported, match="needs the program ffmpeg, which is not here"):
         run.plot.animate(tmp_path / "x.mp4")
     assert not list(tmp_path.iterdir())
+
+
+def test_an_mp4_by_a_real_encoder(tmp_path):
+    encoder = pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe()
+    with matplotlib.rc_context({"animation.ffmpeg_path": encoder}):
+        path = experiments.teacher().plot.animate(tmp_path / "x.mp4", seconds=2.5)
+    found = subprocess.run([encoder, "-i", str(path)], capture_output=True, text=True).stderr
+    assert "Video: h264" in found
+    assert "576x480" in found
+    assert "Duration: 00:00:02.50" in found
 
 
 def test_ffmpeg_gets_the_pixels(tmp_path, monkeypatch):
