@@ -89,6 +89,14 @@ def test_one_coordinate_is_drawn_over_time():
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("time $t$", "$x_{0}$")
 
 
+def test_masses_count():
+    w, mass = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0.25, 0.75])
+    run = runs.still(TwoLayer("relu", 2).ensemble(w, a=[2.0, 2.0], mass=mass))
+    (ax,) = paths(run)
+    expected = (2 * mass * 2.0)[:, None] * w  # N m |a| w
+    np.testing.assert_allclose(lines(ax)[:, 0], expected, rtol=1e-8)
+
+
 def test_plain_particles_are_their_first_two_coordinates():
     run = runs.shrinking(width=3)
     (ax,) = paths(run)
