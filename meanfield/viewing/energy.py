@@ -47,7 +47,7 @@ def energy(
     common = [name for name in runs[0].names if all(name in run.names for run in runs)]
     terms = [*ENERGIES, *_terms(runs[0]), *BESIDE]
     names = [name for name in dict.fromkeys(terms) if name in common and "test" not in name]
-    target = style.targets(ax, 1, "panel", width=style.SINGLE)[0]
+    target = style.targets(ax, 1, "panel")[0]
     drawn = ["energy", *(n for n in names if not _is_all(runs[0], n))] if wanted else ["energy"]
     draw_panel(runs, drawn, target, explain=True, log=log)
     target.set_ylabel("energy")

@@ -191,7 +191,7 @@ def _curves(
 ) -> list[Axes]:
     one_each = axes is not None and np.size(np.asarray(axes)) == len(shown)
     count = len(shown) if one_each else 1
-    drawn = style.targets(axes, count, "panel", width=style.SINGLE, height=2.8)
+    drawn = style.targets(axes, count, "panel", height=2.8)
     x = section.sides[0]
     samples = known.samples
     # Where other coordinates vary too, samples do not lie on the curve of their mean.

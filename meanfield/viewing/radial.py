@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from meanfield.storage import Run
 
-LIMIT = 4000  # particles that represent the limit
+LIMIT = 1000  # particles that represent the limit
 
 
 @figure("radial", has_frames, has_blocks("w"))
@@ -51,7 +51,7 @@ def radial(
     """
     if bins is not None:
         require_count("bins", bins)
-    shown = at_times(run, times)
+    shown = [frame.astype("float64") for frame in at_times(run, times)]
     known = limit if limit is not None else oracle_of(run)
     radii = [radius(frame) for frame in shown]
     curves = [known.measure(frame.time, LIMIT) for frame in shown] if known is not None else []

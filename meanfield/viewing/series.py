@@ -69,7 +69,7 @@ def series(
         If a run has no such series.
     """
     flat = panels(runs[0])[0] if names is None else _checked(runs, names)
-    target = style.targets(ax, 1, "panel", width=style.SINGLE)[0]
+    target = style.targets(ax, 1, "panel")[0]
     draw_panel(runs, flat, target, explain=True, log=log)
     return [target]
 

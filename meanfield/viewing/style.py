@@ -128,9 +128,13 @@ def new_figure(height: float, width: float = WIDTH, *, shown: bool | None = None
 
 
 def new_axes(
-    count: int = 1, columns: int | None = None, *, height: float = 2.6, width: float = WIDTH
+    count: int = 1, columns: int | None = None, *, height: float = 2.6, width: float = 0.0
 ) -> list[Axes]:
-    """So many axes in a new figure, in rows of `columns` (default: one), `height` inches each."""
+    """So many axes in a new figure, in rows of `columns` (default: one), `height` inches each.
+
+    The figure is as wide as a page by default, for axes alone as a column of text.
+    """
+    width = width or (SINGLE if count == 1 else WIDTH)
     across = min(count, columns or count)
     rows = -(-count // across)
     with styled():

@@ -69,7 +69,7 @@ def distances(
         Curve(_name(reference), times, _distances(run, shown, reference, chosen))
         for reference in given
     ]
-    (target,) = style.targets(ax, 1, "panel", width=style.SINGLE)
+    (target,) = style.targets(ax, 1, "panel")
     draw_curves(lines, target)
     scale_values(target, lines, log=log)
     scale_time(target, [run], lines)

@@ -9,6 +9,7 @@ from meanfield.errors import InvalidInput, UnknownName
 from meanfield.limits import TwoGaussians, TwoGaussiansInDimension
 from meanfield.viewing import distances, matching, matrix, radial
 from meanfield.viewing.oracles import oracle_of
+from meanfield.viewing.radial import LIMIT
 from tests.viewing import experiments, runs
 
 
@@ -87,9 +88,9 @@ def test_radii_are_beside_their_limit():
     particles, limit = (patch.get_data() for patch in ax.patches)
     counts, _ = np.histogram(np.abs(run.final.w[:, 0]), particles.edges, weights=run.final.mass)
     np.testing.assert_allclose(particles.values * np.diff(particles.edges), counts, rtol=1e-12)
-    radii = np.abs(TwoGaussians(0.2).measure(2.0, 4000).w[:, 0])
+    radii = np.abs(TwoGaussians(0.2).measure(2.0, LIMIT).w[:, 0])
     there, _ = np.histogram(radii, limit.edges)
-    np.testing.assert_allclose(limit.values * np.diff(limit.edges), there / 4000, rtol=1e-9)
+    np.testing.assert_allclose(limit.values * np.diff(limit.edges), there / LIMIT, rtol=1e-9)
     (ax,) = radial(experiments.teacher(), [2.0])
     assert len(ax.patches) == 1
 
