@@ -179,12 +179,11 @@ def _names() -> list[str]:
         ("observables", observables),
         ("distances (mf.distance)", methods),
         ("baselines", baselines),
+        ("figures (meanfield plot)", figures),
     ]
     for title, registry in registries:
         lines += ["", title]
         lines += [f"  {name:<22} {summary}" for name, summary in registry.summary().items()]
-    lines += ["", "figures (meanfield plot; --list says which suit a run)"]
-    lines += [f"  {name:<22} {figures[name].summary}" for name in sorted(figures)]
     return lines
 
 

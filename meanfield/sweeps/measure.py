@@ -42,12 +42,20 @@ class Probe:
 
     @classmethod
     def of(cls, experiment: str, points: int) -> Probe:
-        """The inputs of the data; of a law, or of more data, so many drawn at random."""
+        """The inputs of the experiment's data; of a law, or of more data, so many drawn at random.
+
+        Raises
+        ------
+        Unsupported
+            If the energy has no risk, so that there is no function.
+        """
         from meanfield.config import Experiment
 
         found = Experiment(tomllib.loads(experiment))
-        network, data = found.network_and_data(found.seeds[0])
-        return cls(network, *_inputs(data, points))
+        for _, term in found.problem(found.seeds[0]).flow.energy.terms():
+            if hasattr(term, "network") and hasattr(term, "data"):
+                return cls(term.network, *_inputs(term.data, points))
+        raise Unsupported("the energy has no risk: without a network there is no function f")
 
     @property
     def digest(self) -> str:

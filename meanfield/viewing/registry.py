@@ -118,6 +118,10 @@ class Figure(Generic[P]):
 class Figures(dict[str, Figure[Any]]):
     """The figures by name."""
 
+    def summary(self) -> dict[str, str]:
+        """Each name with the first line of its documentation."""
+        return {name: self[name].summary for name in sorted(self)}
+
     def __missing__(self, name: str) -> Figure[Any]:
         raise UnknownName("figure", name, self)
 
