@@ -118,10 +118,14 @@ def scale_values(ax: Axes, drawn: Sequence[Curve], *, log: bool | None) -> None:
     """The axis of values; by itself logarithmic where all are positive over more than a decade."""
     sides = [[curve.values if curve.low is None else curve.low, curve.values] for curve in drawn]
     values = np.concatenate([v for side in sides for v in side]) if sides else np.empty(0)
-    values = values[np.isfinite(values)]
-    spans = len(values) > 0 and values.min() > 0 and values.max() / 10 > values.min()
-    if spans if log is None else log:
+    if spans_decade(values) if log is None else log:
         logarithmic_values(ax)
+
+
+def spans_decade(values: Array) -> bool:
+    """Whether an axis of values is logarithmic: all are positive, and span more than a decade."""
+    known = values[np.isfinite(values)]
+    return bool(len(known) and known.min() > 0 and known.max() / 10 > known.min())
 
 
 def logarithmic_values(ax: Axes) -> None:

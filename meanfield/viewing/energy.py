@@ -10,7 +10,14 @@ import numpy as np
 
 from meanfield.arrays import Array
 from meanfield.viewing import style
-from meanfield.viewing.curves import band, draw_curves, legend, logarithmic_values, scale_time
+from meanfield.viewing.curves import (
+    band,
+    draw_curves,
+    legend,
+    logarithmic_values,
+    scale_time,
+    spans_decade,
+)
 from meanfield.viewing.registry import figure, observed
 from meanfield.viewing.series import ENERGIES, draw_panel
 
@@ -81,9 +88,7 @@ def dissipation(
     told = band("dissipation", looks, rate.values)
     found = band("$-\\mathrm{d}F/\\mathrm{d}t$", 0.5 * (times[1:] + times[:-1]), rates)
     draw_curves([told, found], left)
-    positive = rate.values[np.isfinite(rate.values)]
-    spans = bool(len(positive)) and positive.min() > 0 and positive.max() > 10 * positive.min()
-    logarithmic = bool(spans) if log is None else log
+    logarithmic = spans_decade(rate.values) if log is None else log
     scale_time(left, [run], [told, found])
     left.set_ylabel("rate of energy")
     legend(left, [run], [told, found], explain=True, runs_named=False)
