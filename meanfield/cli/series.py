@@ -13,7 +13,8 @@ from meanfield.cli.sparkline import sparkline
 from meanfield.ensemble import Layout
 from meanfield.errors import UnknownName
 from meanfield.storage import summarise
-from meanfield.viewing.series import ACCURACIES, ENERGIES, FIRST, spans_decade
+from meanfield.viewing.curves import spans_decade
+from meanfield.viewing.series import ACCURACIES, ENERGIES, FIRST
 
 COLUMNS = 4  # of a vector, that are shown
 ORDER = [*ENERGIES, *ACCURACIES, *FIRST]
