@@ -107,6 +107,7 @@ def measure(given: Any) -> Measure:
     masses = None
     if isinstance(given, tuple) and len(given) == 2 and np.ndim(given[1]) == 1 < np.ndim(given[0]):
         given, masses = given
+    require(not np.iscomplexobj(given), "measure", given, "real numbers")
     try:
         points = np.asarray(given, dtype=float)
     except (TypeError, ValueError):
