@@ -6,10 +6,17 @@ from scipy.spatial.distance import cdist
 
 import meanfield as mf
 from meanfield import diagnostics
-from meanfield.errors import Unsupported
+from meanfield.errors import InvalidInput, Unsupported
 from tests.conftest import size
 
 N = size(4000, 400)
+
+
+def test_kernels_that_are_none_are_refused():
+    x = np.zeros((2, 1))
+    for kernel in ("rfb", "coulomb", {"kind": "rbf", "width": 1.0}, {"length": 1.0}, 3):
+        with pytest.raises(InvalidInput, match=r"interaction(\.kind)? = .*: expected "):
+            diagnostics.mmd(x, x, kernel)
 
 
 def test_moments(rng):

@@ -96,12 +96,12 @@ class Chaos:
         known = np.isfinite(samples).any(axis=1)
         if known.sum() < 2:
             return Estimate(np.nan, np.nan, np.nan)
-        return statistics.slope(self.sizes[known], samples[known])
+        return self._known(quantity, statistics.slope(self.sizes[known], samples[known]))
 
     def constants(self, quantity: str, time: float | None = None) -> list[Estimate]:
         """N · mean error at each N: the same for all where the rate is 1/N. Or error / step^2p."""
         rows = zip(self.sizes**-self.power, self._at(quantity, time), strict=True)
-        return [statistics.mean(scale * row) for scale, row in rows]
+        return [self._known(quantity, statistics.mean(scale * row)) for scale, row in rows]
 
     def limit(self, series: str, time: float | None = None) -> tuple[Estimate, Estimate]:
         """Richardson's limit of an observed series, and the constant of its bias.
@@ -153,6 +153,11 @@ class Chaos:
     def _series(self) -> list[str]:
         names = (str(name) for name in self.errors)
         return [name.removeprefix("values_") for name in names if name.startswith("values_")]
+
+    def _known(self, quantity: str, found: Estimate) -> Estimate:
+        """Without its interval where two replicas, as far from their mean each, have none."""
+        alike = quantity == "variance" and len(self.errors["seed"]) == 2
+        return found._replace(low=np.nan, high=np.nan) if alike else found
 
     def _at(self, quantity: str, time: float | None) -> Array:
         data = self.errors[quantity].transpose(self.key, "seed", "time")

@@ -127,7 +127,7 @@ def of_run(run: Run, time: float | None = None) -> Measure:
     InvalidInput
         If the time is not between those of its first and last frame.
     """
-    if time is not None:
+    if time is not None and len(run.frames):
         first, last = run.frames.times[[0, -1]]
         rounding = 1e-9 * max(abs(first), abs(last))
         inside = first - rounding <= time <= last + rounding

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -170,6 +170,15 @@ def test_the_variance_is_unbiased(on_data):
         outputs = measured["output"].isel(component=0).var("seed", ddof=1).mean("point")
     found = on_data.errors["variance"].mean("seed")
     np.testing.assert_allclose(found, outputs.transpose(*found.dims), rtol=1e-12)
+
+
+def test_two_replicas_have_a_variance_without_an_interval(on_data):
+    """Both are as far from their mean."""
+    pair = replace(on_data, errors=on_data.errors.isel(seed=[0, 1]))
+    assert np.isfinite(pair.slope("function")).all()
+    for found in (pair.slope("variance"), pair.constants("variance")[0]):
+        assert np.isfinite(found.value)
+        assert np.isnan(found[1:]).all()
 
 
 def falls_like_one_over_n(found: Chaos) -> None:
