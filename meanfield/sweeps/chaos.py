@@ -160,8 +160,14 @@ class Chaos:
         return found._replace(low=np.nan, high=np.nan) if alike else found
 
     def _at(self, quantity: str, time: float | None) -> Array:
+        names = [str(name).removeprefix("values_") for name in self.errors]
+        known = f"one of {', '.join(dict.fromkeys(names))}"
+        require(quantity in self.errors, "quantity", quantity.removeprefix("values_"), known)
         data = self.errors[quantity].transpose(self.key, "seed", "time")
-        place = -1 if time is None else int(np.abs(data["time"].values - time).argmin())
+        moments = data["time"].values
+        inside = time is None or moments[0] <= time <= moments[-1]
+        require(inside, "time", time, f"one from {moments[0]:g} to {moments[-1]:g}")
+        place = -1 if time is None else int(np.abs(moments - time).argmin())
         return np.asarray(data.values[..., place])
 
     def __repr__(self) -> str:
@@ -218,7 +224,11 @@ def chaos(
     MeanfieldError
         Before anything runs, with everything that is wrong.
     """
-    require(bool(sizes) != bool(steps), "sizes", list(sizes), "either sizes or steps")
+    sizes, steps = np.asarray(sizes).tolist(), np.asarray(steps).tolist()
+    for name, given in (("sizes", sizes), ("steps", steps)):
+        numbers = isinstance(given, list) and all(isinstance(v, (int, float)) for v in given)
+        require(numbers, name, given, "a sequence of numbers")
+    require(bool(sizes) != bool(steps), "sizes", sizes, "either sizes or steps")
     require_count("points", points)
     key, values = (SIZE, sorted(sizes)) if sizes else (STEP, sorted(steps, reverse=True))
     least = 2 if reference is not None else 3

@@ -284,6 +284,20 @@ def test_a_replica_that_fails_is_left_out(tmp_path, monkeypatch):
     assert found.slope("variance") == few.slope("variance")
 
 
+def test_sizes_may_be_an_array(tmp_path):
+    found = study(tmp_path, sizes=np.array([4, 6, 8]), replicas=2)
+    assert found.sizes.tolist() == [4, 6, 8]
+    for sizes in (8, ["many", 4, 8], None):
+        with pytest.raises(mf.InvalidInput, match=r"sizes = .*: expected a sequence of numbers"):
+            mf.chaos(write(tmp_path), tmp_path / "c", sizes=sizes)
+    for time in (99.0, np.nan):
+        with pytest.raises(mf.InvalidInput, match=r"time = .*: expected one from 0 to"):
+            found.slope("function", time)
+    for ask in (found.slope, found.limit):
+        with pytest.raises(mf.InvalidInput, match=r"quantity = 'rsk': expected one of .*risk"):
+            ask("rsk")
+
+
 def test_frames_must_be_whole(tmp_path):
     path = write(tmp_path, EXPERIMENT + "keep = { particles = 3 }\n")
     with pytest.raises(mf.InvalidInput, match=r"run.keep.*frames of all particles"):
