@@ -45,6 +45,15 @@ def test_relative_entropy_of_normals(rng):
         diagnostics.relative_entropy(x[:3], y)
 
 
+@pytest.mark.skipif(N < 4000, reason="the bias that is stated is that of so many")
+def test_relative_entropy_of_the_wider_one_is_too_small(rng):
+    narrow, wide = rng.standard_normal((N, 2)), 1.5 * rng.standard_normal((N, 2))
+    exact, other = 1.25 - 2 * np.log(1.5), 2 / 4.5 - 1 + 2 * np.log(1.5)
+    assert abs(exact - 0.44) < 0.005
+    assert abs(diagnostics.relative_entropy(wide, narrow) - 0.32) < 4 * 0.03 - 1e-3
+    assert abs(diagnostics.relative_entropy(narrow, wide) - other) < 4 * 0.03
+
+
 def test_relative_entropy_is_its_sum(rng):
     """Between 5 and 4 points, with all distances written down: N - 1 others, but M in π."""
     x, y = rng.standard_normal((5, 2)), rng.standard_normal((4, 2))

@@ -128,12 +128,15 @@ class Chaos:
         )
 
     def table(self) -> str:
-        """Rates, constants and limits at the end, as text."""
+        """Rates, constants and limits at the end, as text; the last constant with its interval."""
         scale = "N · error" if self.key == SIZE else f"error / step^{self.power:g}"
-        rows = [["squared error", "slope [95 %]", f"{scale}, {self.key} = {self.sizes[0]:g} …"]]
+        rows = [
+            ["squared error", "slope [95 %]", f"{scale}, {self.key} = {self.sizes[0]:g} … [95 %]"]
+        ]
         for name in self.quantities:
-            constants = "  ".join(f"{found.value:.4g}" for found in self.constants(name))
-            rows.append([name, str(self.slope(name)), constants])
+            constants = [each for each in self.constants(name) if np.isfinite(each.value)]
+            values = [*(f"{each.value:.4g}" for each in constants[:-1]), *map(str, constants[-1:])]
+            rows.append([name, str(self.slope(name)), "  ".join(values)])
         at = "N → ∞" if self.key == SIZE else "step → 0"
         rows += [["", "", ""], ["series", f"limit, {at} [95 %]", "constant of the bias [95 %]"]]
         for name in self._series:

@@ -165,6 +165,15 @@ def test_nested_errors_have_an_exact_variance(on_data):
         assert abs(row.mean() - expected) < 4 * row.std(ddof=1) / np.sqrt(len(row))
 
 
+def test_the_table_has_the_last_constant_with_its_interval(on_data):
+    lines = on_data.table().splitlines()
+    row = next(line for line in lines if line.startswith("function "))
+    constants = on_data.constants("function")[:-1]  # the largest N is the reference
+    said = "  ".join([*(f"{each.value:.4g}" for each in constants[:-1]), str(constants[-1])])
+    assert row.endswith(f"  {said}")
+    assert "nan" not in row
+
+
 def test_the_variance_is_unbiased(on_data):
     with xarray.open_dataset(on_data.sweep.path / "chaos.nc", group="measured") as measured:
         outputs = measured["output"].isel(component=0).var("seed", ddof=1).mean("point")
