@@ -119,8 +119,8 @@ def threshold(dim: int = 0, tolerance: float = 1e-8) -> float:
     def is_best(delta: float) -> bool:
         return one_radius(delta, dim)[2] < 1e-11
 
-    width = 0.01
-    found = next((delta for delta in np.arange(0.99, 0.0, -width) if is_best(delta)), None)
+    width = 0.02
+    found = next((delta for delta in np.arange(0.98, 0.0, -width) if is_best(delta)), None)
     if found is None:
         raise Unsupported(f"dim = {dim}: there is no Δ at which one radius has the least risk")
     low, high = float(found), float(found) + width
