@@ -62,7 +62,9 @@ def relative_entropy(first: Any, second: Any, neighbour: int = 3) -> float:
     """An estimate of KL(ρ|π) = ∫ log(dρ/dπ) dρ from samples of both, of equal masses.
 
     (p/N) Σ log(ν_k(i)/ρ_k(i)) + log(M/(N - 1)), with the distances of each of the N points of ρ to
-    its k-th neighbour in π and in ρ. It may be negative: it is an estimate.
+    its k-th neighbour in π and in ρ. It may be negative: it is an estimate. It is too small where ρ
+    is the wider one: of N(0, 2.25 I) and N(0, I) in the plane, with 4,000 points of each, it is
+    0.32 ± 0.03 instead of 0.44, and 0.26 ± 0.03, which is right, the other way round.
 
     References
     ----------

@@ -64,8 +64,7 @@ def make(spec: str | dict[str, Any] | PairPotential) -> PairPotential:
     """An interaction from its name, or from a table ``{"kind": name, **parameters}``."""
     if isinstance(spec, PairPotential):
         return spec
-    table = {"kind": spec} if isinstance(spec, str) else dict(spec)
-    return interactions[table.pop("kind", "")](**table)
+    return interactions.make("interaction", spec)
 
 
 def _require_length(key: str, value: float) -> None:

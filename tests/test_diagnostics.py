@@ -6,10 +6,17 @@ from scipy.spatial.distance import cdist
 
 import meanfield as mf
 from meanfield import diagnostics
-from meanfield.errors import Unsupported
+from meanfield.errors import InvalidInput, Unsupported
 from tests.conftest import size
 
 N = size(4000, 400)
+
+
+def test_kernels_that_are_none_are_refused():
+    x = np.zeros((2, 1))
+    for kernel in ("rfb", "coulomb", {"kind": "rbf", "width": 1.0}, {"length": 1.0}, 3):
+        with pytest.raises(InvalidInput, match=r"interaction(\.kind)? = .*: expected "):
+            diagnostics.mmd(x, x, kernel)
 
 
 def test_moments(rng):
@@ -36,6 +43,15 @@ def test_relative_entropy_of_normals(rng):
     assert found == pytest.approx(expected, abs=size(0.1, 0.3))
     with pytest.raises(Unsupported, match="equal masses and more than 3 particles"):
         diagnostics.relative_entropy(x[:3], y)
+
+
+@pytest.mark.skipif(N < 4000, reason="the bias that is stated is that of so many")
+def test_relative_entropy_of_the_wider_one_is_too_small(rng):
+    narrow, wide = rng.standard_normal((N, 2)), 1.5 * rng.standard_normal((N, 2))
+    exact, other = 1.25 - 2 * np.log(1.5), 2 / 4.5 - 1 + 2 * np.log(1.5)
+    assert abs(exact - 0.44) < 0.005
+    assert abs(diagnostics.relative_entropy(wide, narrow) - 0.32) < 4 * 0.03 - 1e-3
+    assert abs(diagnostics.relative_entropy(narrow, wide) - other) < 4 * 0.03
 
 
 def test_relative_entropy_is_its_sum(rng):

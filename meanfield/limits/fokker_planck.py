@@ -83,6 +83,7 @@ class FokkerPlanck(Oracle):
         require_positive("step", self.step)
         require_count("cells", self.cells, least=16)
         require(self.cells % 4 == 0, "cells", self.cells, "a multiple of 4")
+        Grid(self.box, (self.cells,) * len(self.box))
 
     @property
     def ratio(self) -> int:

@@ -32,7 +32,8 @@ class _AroundCentre(NormalFlow):
     temperature: float
 
     def __post_init__(self) -> None:
-        require(np.ndim(self.centre) == 1, "centre", self.centre, "one number for each coordinate")
+        fits = np.ndim(self.centre) == 1 and len(self.centre) > 0
+        require(fits, "centre", self.centre, "one number for each coordinate")
         shape = np.shape(self.initial_mean)
         fits = shape == np.shape(self.centre)
         require(fits, "initial_mean", shape, f"the shape {np.shape(self.centre)} of the centre")

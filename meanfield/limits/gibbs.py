@@ -37,6 +37,7 @@ from meanfield.networks import TwoLayer
 NODES = {1: 1600, 2: 200, 3: 64}  # intervals on an axis, by dimension
 POLAR_NODES = 160
 MOST_COLUMNS = 3
+LEAST_NODES = 16  # fewer do not see the measure
 
 
 @oracles.register("gibbs")
@@ -78,7 +79,10 @@ class Gibbs(Oracle):
     def __post_init__(self) -> None:
         require_positive("l2", self.l2)
         require_positive("temperature", self.temperature)
-        require_count("nodes", self.nodes, least=0)
+        fine = self.nodes == 0 or self.nodes >= LEAST_NODES
+        require(fine, "nodes", self.nodes, f"0, or at least {LEAST_NODES}")
+        fine = np.ndim(self.a) == 1 and len(self.a) > 0 and bool(np.isfinite(self.a).all())
+        require(fine, "a", self.a, "finite numbers, one or more")
         require(self.network.outputs == 1, "network.outputs", self.network.outputs, "1")
         same = self.network.dim == self.data.dim
         require(same, "network.dim", self.network.dim, f"the data's {self.data.dim}")

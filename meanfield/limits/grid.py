@@ -13,11 +13,14 @@ from scipy.fft import irfftn, next_fast_len, rfftn
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
 from meanfield.errors import require, require_count
+from meanfield.memory import require_room
 
 Function = Callable[[Array], Array]  # of points (n, p) to values (n,)
 
 # Gauss–Legendre on [-1/2, 1/2]. Their number is even: none is 0, where a W may be infinite.
 NODES, WEIGHTS = (0.5 * part for part in np.polynomial.legendre.leggauss(4))
+
+ARRAYS = 4  # at least, of a number for each coordinate of a cell, while something is computed
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Grid:
     cells: tuple[int, ...]
 
     def __post_init__(self) -> None:
+        pairs = all(np.shape(ends) == (2,) for ends in self.box)
+        require(pairs, "box", self.box, "a pair (lower, upper) for each axis")
         for lower, upper in self.box:
             ordered = math.isfinite(lower) and math.isfinite(upper) and lower < upper
             require(ordered, "box", (lower, upper), "finite ends, lower < upper")
@@ -43,6 +48,8 @@ class Grid:
         require(fits, "cells", self.cells, f"a number for each of {len(self.box)} axes")
         for count in self.cells:
             require_count("cells", count, least=2)
+        numbers = ARRAYS * len(self.cells) * math.prod(map(int, self.cells))
+        require_room("cells", self.cells, numbers)
 
     @property
     def widths(self) -> tuple[float, ...]:
@@ -64,7 +71,7 @@ class Grid:
 
     def values(self, function: Function) -> Array:
         """A function at the centres, in the shape of the cells."""
-        return _checked(function(self.centres), len(self.centres)).reshape(self.cells)
+        return checked(function(self.centres), len(self.centres)).reshape(self.cells)
 
     def averages(self, function: Function) -> Array:
         """The averages of a function over the cells, by four Gauss nodes along each axis."""
@@ -148,11 +155,12 @@ def _averages(function: Function, centres: Array, widths: Sequence[float]) -> Ar
     for nodes in itertools.product(range(len(NODES)), repeat=len(widths)):
         weight = math.prod(WEIGHTS[i] for i in nodes)
         shift = [NODES[i] * width for i, width in zip(nodes, widths, strict=True)]
-        total += weight * _checked(function(centres + shift), len(centres))
+        total += weight * checked(function(centres + shift), len(centres))
     return total
 
 
-def _checked(values: Array, count: int) -> Array:
+def checked(values: Array, count: int) -> Array:
+    """What a function said at so many points: a number for each."""
     found = np.asarray(values, dtype=float)
     require(found.shape == (count,), "shape", found.shape, f"({count},) for {count} points (n, p)")
     return found

@@ -36,17 +36,21 @@ def square(key: str, given: ArrayLike, dim: int) -> Array:
         If it has another shape, or is not symmetric.
     """
     found = np.asarray(given, dtype=float)
+    require(bool(np.isfinite(found).all()), key, given, "finite numbers")
     if found.ndim == 0:
         return float(found) * np.eye(dim)
     require(found.shape == (dim, dim), key, given, f"a number, or an array of shape {(dim, dim)}")
-    require(bool(np.allclose(found, found.T, rtol=1e-12, atol=0)), key, given, "a symmetric matrix")
+    rounding = 1e-12 * float(np.abs(found).max())
+    require(bool(np.allclose(found, found.T, 0.0, rounding)), key, given, "a symmetric matrix")
     return found
 
 
 def covariance(key: str, given: ArrayLike, dim: int) -> Array:
     """The same for a covariance: eigenvalues ≥ 0."""
     found = square(key, given, dim)
-    require(np.linalg.eigvalsh(found)[0] >= -1e-14, key, given, "a matrix with eigenvalues ≥ 0")
+    values = np.linalg.eigvalsh(found)
+    fits = values[0] >= -1e-12 * max(0.0, values[-1])
+    require(fits, key, given, "a matrix with eigenvalues ≥ 0")
     return found
 
 

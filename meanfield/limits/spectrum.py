@@ -94,6 +94,7 @@ class Spectrum(Oracle):
         require_count("count", self.count)
         require_count("cells", self.cells, least=16)
         require(self.cells % 4 == 0, "cells", self.cells, "a multiple of 4")
+        Grid(self.box, (self.cells,) * len(self.box))
         few = self.count + 2 <= (self.cells // 4) ** len(self.box)
         require(few, "count", self.count, "fewer rates than cells of the coarsest grid")
 
@@ -140,10 +141,16 @@ def eyring_kramers(
     ----------
     A. Bovier, M. Eckhoff, V. Gayrard, M. Klein, J. Eur. Math. Soc. 6, 2004; 7, 2005.
     """
+    require_positive("barrier", barrier)
+    require_positive("temperature", temperature)
     well, top = (np.atleast_2d(np.asarray(part, dtype=float)) for part in (minimum, saddle))
+    for key, part in (("minimum", well), ("saddle", top)):
+        fits = part.shape == (len(well), len(well)) and bool(np.isfinite(part).all())
+        require(fits, key, part, "a Hessian (p, p), of one p for both")
     curvatures = np.linalg.eigvalsh(top)
     one = curvatures[0] < 0 and bool((curvatures[1:] > 0).all())
     require(one, "saddle", saddle, "a Hessian with one negative eigenvalue")
+    lowest = bool((np.linalg.eigvalsh(well) > 0).all())
+    require(lowest, "minimum", minimum, "the Hessian of a minimum")
     ratio = np.linalg.det(well) / abs(np.linalg.det(top))
-    require(ratio > 0, "minimum", minimum, "the Hessian of a minimum")
     return float(-curvatures[0] / math.pi * math.sqrt(ratio) * math.exp(-barrier / temperature))

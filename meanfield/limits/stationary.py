@@ -22,7 +22,7 @@ from scipy.optimize import brentq
 from meanfield.arrays import Array
 from meanfield.errors import InvalidInput, Unsupported, require, require_count, require_positive
 from meanfield.limits.base import Limit, Oracle, oracles
-from meanfield.limits.grid import Function
+from meanfield.limits.grid import Function, checked
 
 NEGLIGIBLE = 60.0  # where the density is e^-60 of its largest value, nothing is left out
 SCAN = 200  # means among which stationary points are looked for; even, so that 0 is not one
@@ -150,6 +150,8 @@ class SelfConsistency:
             Points at most.
         """
         low, high = within
+        require_positive("step", step)
+        require(0 < low < high, "within", within, "two temperatures, 0 < low < high")
         point = np.array([low, min(self.roots(low), key=lambda root: abs(root - mean))])
         direction, points = np.array([1.0, 0.0]), [point]
         while len(points) < most:
@@ -183,7 +185,7 @@ class SelfConsistency:
         reach = 1.0
         while reach < 1e9:
             x = np.linspace(-reach, reach, self.nodes)
-            v = np.asarray(self.potential(x[:, None]), dtype=float)
+            v = checked(self.potential(x[:, None]), len(x))
             field = v + self.coupling * (0.5 * x - mean) * x
             if min(field[0], field[-1]) - field.min() > NEGLIGIBLE * temperature:
                 return x, v, field
@@ -217,6 +219,11 @@ class SelfConsistent(Oracle):
     temperature: float
     near: float = 1.0
     nodes: int = 1600
+
+    def __post_init__(self) -> None:
+        require_positive("temperature", self.temperature)
+        require(math.isfinite(self.near), "near", self.near, "a finite mean")
+        require_count("nodes", self.nodes, least=32)  # half of them say the error
 
     def at(self, times: ArrayLike = math.inf) -> Limit:
         moments = np.atleast_1d(np.asarray(times, dtype=float))

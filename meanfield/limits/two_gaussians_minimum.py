@@ -22,7 +22,7 @@ from scipy.optimize import brentq, minimize_scalar, nnls
 
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
-from meanfield.errors import require, require_count
+from meanfield.errors import Unsupported, require, require_count
 from meanfield.limits.base import Limit, Oracle, oracles
 from meanfield.limits.two_gaussians import Radial, TwoGaussians, TwoGaussiansInDimension
 
@@ -94,11 +94,17 @@ def one_radius(delta: float, dim: int = 0, nodes: int = 48) -> tuple[float, floa
 
 
 def threshold(dim: int = 0, tolerance: float = 1e-8) -> float:
-    """Δ_d: up to it, one radius has the least risk of all measures.
+    """Δ_d: the largest Δ at which one radius has the least risk of all measures.
 
     For d → ∞ it is where one radius separates the classes without error, q((1 + Δ) r) = 1 and
-    q((1 - Δ) r) = -1 with q(t) = E s(tG). In finite dimension it is where F′ at the best radius
-    first is lower elsewhere, by bisection; found to 1e-5 there.
+    q((1 - Δ) r) = -1 with q(t) = E s(tG), and one radius is best for all Δ below. In finite
+    dimension that is so in an interval, as norms of inputs overlap where Δ is small: its upper
+    end is found by bisection, to 1e-5.
+
+    Raises
+    ------
+    Unsupported
+        If one radius is best for no Δ, as up to d = 12.
     """
     if dim == 0:
         averaged = TwoGaussians(0.0).averaged
@@ -109,11 +115,18 @@ def threshold(dim: int = 0, tolerance: float = 1e-8) -> float:
 
         high, low = radius(1.0), radius(-1.0)
         return (high - low) / (high + low)
-    low, high = 0.05, 0.95
+
+    def is_best(delta: float) -> bool:
+        return one_radius(delta, dim)[2] < 1e-11
+
+    width = 0.02
+    found = next((delta for delta in np.arange(0.98, 0.0, -width) if is_best(delta)), None)
+    if found is None:
+        raise Unsupported(f"dim = {dim}: there is no Δ at which one radius has the least risk")
+    low, high = float(found), float(found) + width
     while high - low > max(tolerance, 1e-6):
         middle = 0.5 * (low + high)
-        *_, gap = one_radius(middle, dim)
-        low, high = (middle, high) if gap < 1e-11 else (low, middle)
+        low, high = (middle, high) if is_best(middle) else (low, middle)
     return 0.5 * (low + high)
 
 

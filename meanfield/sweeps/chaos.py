@@ -100,12 +100,12 @@ class Chaos:
         known = np.isfinite(samples).any(axis=1)
         if known.sum() < 2:
             return Estimate(np.nan, np.nan, np.nan)
-        return statistics.slope(self.sizes[known], samples[known])
+        return self._known(quantity, statistics.slope(self.sizes[known], samples[known]))
 
     def constants(self, quantity: str, time: float | None = None) -> list[Estimate]:
         """N · mean error at each N: the same for all where the rate is 1/N. Or error / step^2p."""
         rows = zip(self.sizes**-self.power, self._at(quantity, time), strict=True)
-        return [statistics.mean(scale * row) for scale, row in rows]
+        return [self._known(quantity, statistics.mean(scale * row)) for scale, row in rows]
 
     def limit(self, series: str, time: float | None = None) -> tuple[Estimate, Estimate]:
         """Richardson's limit of an observed series, and the constant of its bias.
@@ -132,12 +132,15 @@ class Chaos:
         )
 
     def table(self) -> str:
-        """Rates, constants and limits at the end, as text."""
+        """Rates, constants and limits at the end, as text; the last constant with its interval."""
         scale = "N · error" if self.key == SIZE else f"error / step^{self.power:g}"
-        rows = [["squared error", "slope [95 %]", f"{scale}, {self.key} = {self.sizes[0]:g} …"]]
+        rows = [
+            ["squared error", "slope [95 %]", f"{scale}, {self.key} = {self.sizes[0]:g} … [95 %]"]
+        ]
         for name in self.quantities:
-            constants = "  ".join(f"{found.value:.4g}" for found in self.constants(name))
-            rows.append([name, str(self.slope(name)), constants])
+            constants = [each for each in self.constants(name) if np.isfinite(each.value)]
+            values = [*(f"{each.value:.4g}" for each in constants[:-1]), *map(str, constants[-1:])]
+            rows.append([name, str(self.slope(name)), "  ".join(values)])
         at = "N → ∞" if self.key == SIZE else "step → 0"
         rows += [["", "", ""], ["series", f"limit, {at} [95 %]", "constant of the bias [95 %]"]]
         for name in self._series:
@@ -174,9 +177,20 @@ class Chaos:
         names = (str(name) for name in self.errors)
         return [name.removeprefix("values_") for name in names if name.startswith("values_")]
 
+    def _known(self, quantity: str, found: Estimate) -> Estimate:
+        """Without its interval where two replicas, as far from their mean each, have none."""
+        alike = quantity == "variance" and len(self.errors["seed"]) == 2
+        return found._replace(low=np.nan, high=np.nan) if alike else found
+
     def _at(self, quantity: str, time: float | None) -> Array:
+        names = [str(name).removeprefix("values_") for name in self.errors]
+        known = f"one of {', '.join(dict.fromkeys(names))}"
+        require(quantity in self.errors, "quantity", quantity.removeprefix("values_"), known)
         data = self.errors[quantity].transpose(self.key, "seed", "time")
-        place = -1 if time is None else int(np.abs(data["time"].values - time).argmin())
+        moments = data["time"].values
+        inside = time is None or moments[0] <= time <= moments[-1]
+        require(inside, "time", time, f"one from {moments[0]:g} to {moments[-1]:g}")
+        place = -1 if time is None else int(np.abs(moments - time).argmin())
         return np.asarray(data.values[..., place])
 
     def __repr__(self) -> str:
@@ -235,7 +249,11 @@ def chaos(
     MeanfieldError
         Before anything runs, with everything that is wrong.
     """
-    require(bool(sizes) != bool(steps), "sizes", list(sizes), "either sizes or steps")
+    sizes, steps = np.asarray(sizes).tolist(), np.asarray(steps).tolist()
+    for name, given in (("sizes", sizes), ("steps", steps)):
+        numbers = isinstance(given, list) and all(isinstance(v, (int, float)) for v in given)
+        require(numbers, name, given, "a sequence of numbers")
+    require(bool(sizes) != bool(steps), "sizes", sizes, "either sizes or steps")
     require_count("points", points)
     key, values = (SIZE, sorted(sizes)) if sizes else (STEP, sorted(steps, reverse=True))
     least = 2 if reference is not None else 3

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tomli_w
 
 from meanfield.config import Experiment, ExperimentFile
@@ -109,7 +110,13 @@ class Design:
         Mistakes
             Everything that is wrong with any of the experiments.
         """
-        axes = {key: list(values) for key, values in grid.items()}
+        for key, values in grid.items():
+            several = isinstance(values, Iterable) and not isinstance(values, str)
+            require(several, f"grid {key}", values, "a list of values")
+        axes = {
+            key: values.tolist() if isinstance(values, np.ndarray) else list(values)
+            for key, values in grid.items()
+        }
         for key, values in axes.items():
             _check_axis(key, values)
         every = itertools.product(*axes.values())

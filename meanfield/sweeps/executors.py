@@ -56,11 +56,15 @@ def cluster(address: str) -> Workers:
 
     Raises
     ------
+    InvalidInput
+        If it is no address.
     Unsupported
         If Dask is not installed.
     FileProblem
         If nobody answers.
     """
+    scheme, _, place = address.partition("://")
+    require(bool(scheme and place), "--on", address, "an address like tcp://127.0.0.1:8786")
     try:
         import distributed
     except ImportError:

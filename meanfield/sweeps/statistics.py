@@ -18,6 +18,7 @@ from meanfield.random import Stream
 
 RESAMPLES = 2000
 LEVEL = 0.95
+FEW = 4  # replicas, from which on their resamples say something
 
 
 class Estimate(NamedTuple):
@@ -64,7 +65,8 @@ def slope(
     The interval is the bootstrap-t of Hall (Annals of Statistics 16, 1988) over replicas: the
     slope s = Σ c_k log m_k is a smooth function of the means m, and its standard error follows
     from the influence Σ c_k (e_kr / m_k - 1) of each replica. The plain percentile interval of
-    errors, which are skewed, would be too short for 20 replicas.
+    errors, which are skewed, would be too short for 20 replicas. Two or three replicas have too
+    few different resamples: their interval is Student's, with the same standard error.
     """
     x = np.asarray(sizes, dtype=float)
     require(x.ndim == 1 and len(x) >= 2, "sizes", sizes, "at least two")
@@ -85,6 +87,8 @@ def of_logarithms(
     seed: int = 0,
 ) -> Estimate:
     """Σ c_k log m_k of the means m_k over replicas, for weights c (S,); see `slope`."""
+    from scipy.special import stdtrit
+
     require_count("resamples", resamples)
     require(0 < level < 1, "level", level, "a probability")
     errors = _complete(samples, len(weights))
@@ -92,6 +96,9 @@ def of_logarithms(
     if replicas < 2 or not (errors.mean(axis=1) > 0).all():
         return Estimate(np.nan, np.nan, np.nan)
     value, error = _slope_and_error(weights, errors[:, None, :])
+    if replicas < FEW:
+        half = float(stdtrit(replicas - 1, (1 + level) / 2) * error[0])
+        return Estimate(float(value[0]), float(value[0]) - half, float(value[0]) + half)
     drawn = random.generator(seed, Stream.BOOTSTRAP).integers(replicas, size=(resamples, replicas))
     with np.errstate(divide="ignore", invalid="ignore"):
         values, own = _slope_and_error(weights, errors[:, drawn])

@@ -6,10 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from meanfield.arrays import Array
-from meanfield.errors import InvalidInput, Unsupported, require, require_positive
+from meanfield.errors import Unsupported, require, require_positive
 from meanfield.memory import machine
 from meanfield.registry import Registry
 from meanfield.transport.measures import Measure, Modulo, pair
@@ -185,6 +188,8 @@ def distance(
 
     Raises
     ------
+    InvalidInput
+        If a measure is none, has no mass for a balanced method, or squares that are not finite.
     Unsupported
         If it would take more, before it begins, with the numbers and what to take instead; or if
         the method cannot compare these measures.
@@ -199,6 +204,7 @@ def distance(
 
     one, other = pair(first, second, modulo, network)
     room = 0.5e-9 * machine() if most_gigabytes is None else most_gigabytes
+    require(near is None or isinstance(near, Distance), "near", near, "a distance found before")
     require_positive("most_seconds", most_seconds)
     require_positive("most_gigabytes", room)
     allowed = Cost(most_seconds, room)
@@ -239,11 +245,18 @@ def _choose(one: Measure, other: Measure, allowed: Cost) -> tuple[Method, tuple[
 
 
 def _check(method: Method, one: Measure, other: Measure, allowed: Cost) -> None:
-    """Raise `Unsupported` if the method cannot compare the two, or takes too much for it."""
+    """Raise an error if the method cannot compare the two, or takes too much for it."""
     signed = one.is_signed or other.is_signed
     if signed and not method.signed:
         able = ", ".join(name for name in methods if methods[name].signed)
         raise Unsupported(f"{method.kind} does not compare signed measures: take one of {able}")
+    order = max(2.0, getattr(method, "order", 2.0))
+    for each in (one, other):
+        require(not method.balanced or each.total > 0, "mass", each.total, "a total mass > 0")
+        largest = np.abs(each.points).max(initial=0.0)
+        with np.errstate(over="ignore"):
+            fits = bool(np.isfinite(each.dim * (2.0 * largest) ** order))
+        require(fits, "points", float(largest), f"numbers whose power {order:g} is finite too")
     sizes = len(one), len(other), one.dim
     needed = method.cost(*sizes)
     if needed.fits(allowed):
@@ -290,5 +303,5 @@ def _unknown(modulo: Modulo | None, one: Measure, other: Measure) -> tuple[str, 
 
 def check_order(order: float) -> None:
     """Raise `InvalidInput` unless the order of a Wasserstein distance is finite and ≥ 1."""
-    if not 1 <= order < float("inf"):
-        raise InvalidInput("order", order, "a finite number ≥ 1")
+    fits = isinstance(order, Real) and 1 <= order < float("inf")
+    require(fits, "order", order, "a finite number ≥ 1")

@@ -53,6 +53,8 @@ def gaussian_distance(
         If a covariance is not such a matrix.
     """
     means = [np.atleast_1d(np.asarray(m, dtype=float)) for m in (mean, other_mean)]
+    for each in means:
+        require(bool(np.isfinite(each).all()), "mean", each, "finite numbers")
     roots = [
         _root(np.atleast_2d(np.asarray(c, dtype=float))) for c in (covariance, other_covariance)
     ]
@@ -72,12 +74,15 @@ def _of_points(measure: Measure) -> tuple[Array, Array]:
 def _root(covariance: Array) -> Array:
     square = covariance.ndim == 2 and covariance.shape[0] == covariance.shape[1]
     require(square, "covariance", covariance.shape, "a matrix (p, p)")
+    require(bool(np.isfinite(covariance).all()), "covariance", covariance, "finite numbers")
     values, vectors = np.linalg.eigh(covariance)
     size = max(1e-300, float(np.abs(values).max()))
     symmetric = bool(np.allclose(covariance, covariance.T, rtol=1e-10, atol=1e-12 * size))
     fine = symmetric and values.min() >= -1e-10 * size
     require(fine, "covariance", covariance, "a symmetric positive semidefinite matrix")
-    return scaled(vectors.T, np.sqrt(np.maximum(values, 0.0)))
+    # What is left of a zero by rounding would have a root of 1e-8.
+    rounding = len(values) * np.finfo(float).eps * size
+    return scaled(vectors.T, np.sqrt(np.where(values > rounding, values, 0.0)))
 
 
 def _apart(mean: Array, root: Array, other_mean: Array, other: Array) -> float:

@@ -85,8 +85,9 @@ def measure(given: Any) -> Measure:
     ----------
     given : Ensemble, Run, path, array, pair of arrays, or Measure
         A run counts where it ended. A path is that of a run, with ``@t`` for the frame nearest to
-        the time t: ``"run.h5@2.5"``. Points are an array (N, p), or (N,) on the line, with equal
-        masses 1/N, or with masses (N,) as the second of a pair.
+        the time t, which is between the first and the last: ``"run.h5@2.5"``. Points are an array
+        (N, p), or (N,) on the line, with equal masses 1/N, or with masses (N,) as the second of a
+        pair.
 
     Raises
     ------
@@ -108,6 +109,7 @@ def measure(given: Any) -> Measure:
     masses = None
     if isinstance(given, tuple) and len(given) == 2 and np.ndim(given[1]) == 1 < np.ndim(given[0]):
         given, masses = given
+    require(not np.iscomplexobj(given), "measure", given, "real numbers")
     try:
         points = np.asarray(given, dtype=float)
     except (TypeError, ValueError):
@@ -119,7 +121,18 @@ def measure(given: Any) -> Measure:
 
 
 def of_run(run: Run, time: float | None = None) -> Measure:
-    """A run where it ended, or its frame nearest to a time."""
+    """A run where it ended, or its frame nearest to a time.
+
+    Raises
+    ------
+    InvalidInput
+        If the time is not between those of its first and last frame.
+    """
+    if time is not None and len(run.frames):
+        first, last = run.frames.times[[0, -1]]
+        rounding = 1e-9 * max(abs(first), abs(last))
+        inside = first - rounding <= time <= last + rounding
+        require(inside, "@", time, f"a time of its frames, {first:g} to {last:g}")
     found = _of_ensemble(run.final if time is None else run.frames.at(time))
     table = tomllib.loads(run.experiment).get("network", {}) if run.experiment else {}
     return replace(found, network=table)

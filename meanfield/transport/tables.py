@@ -125,7 +125,9 @@ def embedding(distances: Distances | Array, dim: int = 2) -> Embedding:
     """
     values = np.asarray(distances.values if isinstance(distances, Distances) else distances, float)
     square = values.ndim == 2 and values.shape[0] == values.shape[1]
-    require(square and np.allclose(values, values.T), "distances", values, "a symmetric matrix")
+    fits = square and np.allclose(values, values.T) and bool((values >= 0).all())
+    fits = fits and not np.diag(values).any()
+    require(fits, "distances", values, "a symmetric matrix of numbers ≥ 0, with 0 on its diagonal")
     require_count("dim", dim)
     require(dim <= len(values), "dim", dim, f"at most {len(values)}, the number of measures")
     squares = values**2

@@ -51,12 +51,12 @@ class Comparison:
     @property
     def passes(self) -> bool:
         """Whether they are that close; a number that is none is not."""
-        return abs(self.measured - self.exact) <= self.allowed
+        return bool(abs(self.measured - self.exact) <= self.allowed)
 
     def table(self) -> dict[str, Any]:
         """For JSON, where what is not finite is null."""
         numbers = {key: value for key, value in vars(self).items() if key != "quantity"}
-        finite = {key: value if math.isfinite(value) else None for key, value in numbers.items()}
+        finite = {key: float(n) if math.isfinite(n) else None for key, n in numbers.items()}
         return {"quantity": self.quantity, **finite, "passes": self.passes}
 
 

@@ -159,6 +159,11 @@ def test_what_is_refused():
         Gibbs(mf.TwoLayer("tanh", 4, outer="fixed"), mf.FiniteData(np.eye(4), np.ones(4)), 1.0, 1.0)
     with pytest.raises(InvalidInput, match=r"l2 = 0: expected a finite number > 0"):
         Gibbs(FIXED, LINE, 0, 0.1)
+    for a in ((), 1.0, (np.nan,)):
+        with pytest.raises(InvalidInput, match=r"a = .*expected finite numbers, one or more"):
+            Gibbs(FIXED, LINE, 0.1, 0.1, a=a)
+    with pytest.raises(InvalidInput, match=r"nodes = 3: expected 0, or at least 16"):
+        Gibbs(FIXED, LINE, 0.1, 0.1, nodes=3)
     with pytest.raises(InvalidInput, match=r"times = .*a state at rest"):
         Gibbs(FIXED, LINE, 0.1, 0.1).at([1.0])
     with pytest.raises(InvalidInput, match=r"count = 3: expected at least 4"):

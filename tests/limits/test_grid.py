@@ -64,6 +64,10 @@ def test_blocks_of_cells_in_the_plane_keep_mass_and_mean(count):
 def test_what_is_wrong_is_told():
     with pytest.raises(InvalidInput, match=r"box = \(1, 0\): expected finite ends, lower < upper"):
         Grid([(1, 0)], (4,))
+    with pytest.raises(InvalidInput, match=r"box = \(0, 1\): expected a pair \(lower, upper\)"):
+        Grid((0, 1), (4, 4))
+    with pytest.raises(InvalidInput, match=r"cells = .*it takes .* TB of memory"):
+        Grid([(0, 1)] * 3, (100_000,) * 3)
     with pytest.raises(InvalidInput, match="a number for each of 2 axes"):
         Grid([(0, 1), (0, 1)], (4,))
     grid = Grid([(0.0, 1.0)], (4,))

@@ -16,7 +16,7 @@ from meanfield.limits import (
     linear_neurons,
     ornstein_uhlenbeck,
 )
-from meanfield.limits.normal import NormalFlow
+from meanfield.limits.normal import NormalFlow, covariance
 
 A = np.array([[1.5, 0.6], [0.6, 0.9]])
 CENTRE, MEAN = np.array([1.0, -2.0]), np.array([0.5, 0.2])
@@ -229,7 +229,19 @@ def test_measure_has_the_moments(flow):
     assert ensemble.time == 0.4
 
 
+def test_matrices_may_be_rounded():
+    """Of any size: covariances of lower rank, and products that are symmetric but for rounding."""
+    direction = 1e3 * np.array([0.6, 0.8, 0.1])
+    assert covariance("c", np.outer(direction, direction), 3).shape == (3, 3)
+    small = np.array([[1.0, 1e-17], [2e-17, 1.0]])
+    assert LinearQuadratic(small, 1.0, [0.0, 0.0], [0.0, 0.0], 1.0).at([1.0])["energy"] > 0
+
+
 def test_what_is_refused():
+    with pytest.raises(InvalidInput, match=r"common = nan: expected finite numbers"):
+        LinearQuadratic(np.nan, 1.0, [0.0], [0.0], 1.0).at([1.0])
+    with pytest.raises(InvalidInput, match=r"centre = \[\]: expected one number for each"):
+        LinearQuadratic(1.0, 1.0, [], [], 1.0)
     with pytest.raises(InvalidInput, match=r"common = .*expected a symmetric matrix"):
         LinearQuadratic([[1.0, 0.2], [0.0, 1.0]], 1.0, [0.0, 0.0], [0.0, 0.0], 1.0)
     with pytest.raises(InvalidInput, match=r"initial_mean = .*expected the shape"):

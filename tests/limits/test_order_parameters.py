@@ -7,7 +7,7 @@ from scipy import stats
 from scipy.integrate import quad
 
 import meanfield as mf
-from meanfield.errors import InvalidInput
+from meanfield.errors import InvalidInput, Unsupported
 from meanfield.limits import (
     AnisotropicGaussians,
     ReLUTeacher,
@@ -150,6 +150,8 @@ def test_one_radius_is_best_up_to_the_threshold():
             assert least.error("risk")[0] < 1e-11
             assert risk - gap - 1e-12 <= least["risk"][0] <= risk + 1e-12
             assert (gap < 1e-10) == (delta < limit)
+    with pytest.raises(Unsupported, match="dim = 3: there is no Δ"):
+        threshold(3)
     radius, risk, _ = one_radius(0.2)
     assert (radius, risk) == (pytest.approx(1.4617, abs=1e-4), pytest.approx(0.170575, abs=5e-7))
     assert abs(threshold(20_000) - threshold()) < 1e-3

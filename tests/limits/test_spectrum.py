@@ -101,10 +101,20 @@ def test_eyring_kramers():
         eyring_kramers(2.0, 1.0, barrier, 0.1)
     with pytest.raises(InvalidInput, match="the Hessian of a minimum"):
         eyring_kramers(-2.0, -1.0, barrier, 0.1)
+    with pytest.raises(InvalidInput, match="the Hessian of a minimum"):
+        eyring_kramers(-np.eye(2), np.diag([-1.0, 1.0]), barrier, 0.1)  # its determinant is 1
+    with pytest.raises(InvalidInput, match=r"saddle = .*a Hessian \(p, p\), of one p for both"):
+        eyring_kramers(np.eye(2), -1.0, barrier, 0.1)
+    with pytest.raises(InvalidInput, match="temperature = 0: expected"):
+        eyring_kramers(2.0, -1.0, barrier, 0)
+    with pytest.raises(InvalidInput, match=r"barrier = -0\.25: expected"):
+        eyring_kramers(2.0, -1.0, -0.25, 0.1)
 
 
 def test_what_is_wrong_is_told():
     with pytest.raises(InvalidInput, match="infinity: rates are of no time"):
         Spectrum(wells, BOX, 0.1).at([0.0])
+    with pytest.raises(InvalidInput, match=r"cells = .*it takes .* TB of memory"):
+        Spectrum(wells, BOX * 2, 0.1, cells=10_000_000)
     with pytest.raises(InvalidInput, match="fewer rates than cells"):
         Spectrum(wells, BOX, 0.1, count=10, cells=16)

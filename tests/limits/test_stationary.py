@@ -164,5 +164,15 @@ def test_what_is_wrong_is_told():
         DAWSON.critical_temperature(1.0, 2.0)
     with pytest.raises(InvalidInput, match="dx < ∞"):
         SelfConsistency(lambda x: -(x**2).sum(axis=1), 1.0).state(0.0, 1.0)
+    with pytest.raises(InvalidInput, match=r"shape = \(1600, 1\): expected \(1600,\)"):
+        SelfConsistency(lambda x: x**4, 1.0).roots(0.3)
+    for step, within, said in ((0.0, (0.1, 0.2), "step = 0"), (0.1, (0.2, 0.1), "0 < low < high")):
+        with pytest.raises(InvalidInput, match=said):
+            DAWSON.branch(1.0, within, step)
+    for wrong in ({"temperature": -1.0}, {"near": np.nan}, {"nodes": 16}):
+        with pytest.raises(InvalidInput, match=f"{next(iter(wrong))} = .*expected"):
+            SelfConsistent(
+                **({"potential": DAWSON.potential, "coupling": 1.0, "temperature": 0.2} | wrong)
+            )
     with pytest.raises(InvalidInput, match="infinity: it is a stationary state"):
         SelfConsistent(DAWSON.potential, 1.0, 0.2).at([1.0])

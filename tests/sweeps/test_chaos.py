@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -165,11 +165,29 @@ def test_nested_errors_have_an_exact_variance(on_data):
         assert abs(row.mean() - expected) < 4 * row.std(ddof=1) / np.sqrt(len(row))
 
 
+def test_the_table_has_the_last_constant_with_its_interval(on_data):
+    lines = on_data.table().splitlines()
+    row = next(line for line in lines if line.startswith("function "))
+    constants = on_data.constants("function")[:-1]  # the largest N is the reference
+    said = "  ".join([*(f"{each.value:.4g}" for each in constants[:-1]), str(constants[-1])])
+    assert row.endswith(f"  {said}")
+    assert "nan" not in row
+
+
 def test_the_variance_is_unbiased(on_data):
     with xarray.open_dataset(on_data.sweep.path / "chaos.nc", group="measured") as measured:
         outputs = measured["output"].isel(component=0).var("seed", ddof=1).mean("point")
     found = on_data.errors["variance"].mean("seed")
     np.testing.assert_allclose(found, outputs.transpose(*found.dims), rtol=1e-12)
+
+
+def test_two_replicas_have_a_variance_without_an_interval(on_data):
+    """Both are as far from their mean."""
+    pair = replace(on_data, errors=on_data.errors.isel(seed=[0, 1]))
+    assert np.isfinite(pair.slope("function")).all()
+    for found in (pair.slope("variance"), pair.constants("variance")[0]):
+        assert np.isfinite(found.value)
+        assert np.isnan(found[1:]).all()
 
 
 def falls_like_one_over_n(found: Chaos) -> None:
@@ -280,6 +298,20 @@ def test_a_replica_that_fails_is_left_out(tmp_path, monkeypatch):
     assert [f.seed for f in found.sweep.failures] == [2, 2, 2]
     few = mf.chaos(path, tmp_path / "few", sizes=[4, 6, 8], replicas=[0, 1, 3])
     assert found.slope("variance") == few.slope("variance")
+
+
+def test_sizes_may_be_an_array(tmp_path):
+    found = study(tmp_path, sizes=np.array([4, 6, 8]), replicas=2)
+    assert found.sizes.tolist() == [4, 6, 8]
+    for sizes in (8, ["many", 4, 8], None):
+        with pytest.raises(mf.InvalidInput, match=r"sizes = .*: expected a sequence of numbers"):
+            mf.chaos(write(tmp_path), tmp_path / "c", sizes=sizes)
+    for time in (99.0, np.nan):
+        with pytest.raises(mf.InvalidInput, match=r"time = .*: expected one from 0 to"):
+            found.slope("function", time)
+    for ask in (found.slope, found.limit):
+        with pytest.raises(mf.InvalidInput, match=r"quantity = 'rsk': expected one of .*risk"):
+            ask("rsk")
 
 
 def test_frames_must_be_whole(tmp_path):

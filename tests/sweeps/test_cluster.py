@@ -43,6 +43,11 @@ def test_a_worker_is_killed_half_way(tmp_path, cluster):
     assert said == ["4 of 4 are done already"]
 
 
+def test_what_is_no_address_is_refused_at_once(tmp_path):
+    with pytest.raises(mf.InvalidInput, match=r"--on = 'host:8786': expected an address like tcp"):
+        mf.sweep(write(tmp_path), tmp_path / "s", {}, on="host:8786")
+
+
 def test_nobody_answers(tmp_path):
     with (
         dask.config.set({"distributed.comm.timeouts.connect": "200ms"}),

@@ -89,12 +89,20 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path):
         ({"run.seed": [1, 2]}, "seeds are an axis of their own"),
         ({"ensemble.count": []}, "at least one value"),
         ({"ensemble.count": [4, 4]}, r"\[4\] is there twice"),
+        ({"ensemble.count": 4}, "grid ensemble.count = 4: expected a list of values"),
+        ({"flow.kind": "stein"}, "grid flow.kind = 'stein': expected a list of values"),
         ({"count": [4, 5]}, "section.key=value"),
     ],
 )
 def test_a_wrong_grid(tmp_path, grid, said):
     with pytest.raises(mf.InvalidInput, match=said):
         design(write(tmp_path), grid)
+
+
+def test_values_may_be_an_array(tmp_path):
+    grid = {"ensemble.count": [4, 8]}
+    arrays = {key: np.array(values) for key, values in grid.items()}
+    assert design(write(tmp_path), arrays).members == design(write(tmp_path), grid).members
 
 
 def test_the_same_seed_twice(tmp_path):

@@ -42,6 +42,16 @@ def test_intervals_of_slopes_cover(rng, freedom, coupled):
     assert 0.91 - 4 * np.sqrt(0.05 * 0.95 / trials) < hits / trials < 0.99
 
 
+@pytest.mark.parametrize("replicas", [2, 3])
+def test_few_replicas_have_wide_intervals(rng, replicas):
+    """Two have no resample but themselves: that is no certainty."""
+    trials = 400
+    drawn = rng.chisquare(8, (trials, 4, replicas)) / 8
+    found = [slope(SIZES, errors / SIZES[:, None], resamples=50) for errors in drawn]
+    hits = sum(low <= -1.0 <= high for _, low, high in found)
+    assert 0.93 - 4 * np.sqrt(0.05 * 0.95 / trials) < hits / trials < 0.99
+
+
 def test_coupling_makes_slopes_sharper(rng):
     common = rng.chisquare(1, (1, 16)) * (1 + 0.01 * rng.standard_normal((4, 16)))
     apart = rng.chisquare(1, (4, 16))

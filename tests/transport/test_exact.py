@@ -123,6 +123,35 @@ def test_single_and_coincident_particles_and_zero_masses(rng):
     assert distance(twice, y).value == pytest.approx(distance((x, a), y).value, rel=1e-12)
 
 
+@pytest.mark.parametrize("method", [*methods, "auto"])
+def test_what_has_no_finite_squares_is_refused(method):
+    x = np.array([[1e200, 0.0], [0.0, 1.0]])
+    with pytest.raises(
+        InvalidInput, match=r"points = 1e\+200: expected numbers whose power 2 is f"
+    ):
+        distance(x, x, method)
+
+
+@pytest.mark.parametrize("method", [name for name in methods if methods[name].balanced])
+def test_no_mass_has_no_shape(method):
+    x = np.ones((2, 2))
+    with pytest.raises(InvalidInput, match=r"mass = 0.0: expected a total mass > 0"):
+        distance((x, [0.0, 0.0]), x, method)
+
+
+def test_what_is_no_argument_is_refused():
+    x = np.ones((2, 2))
+    with pytest.raises(InvalidInput, match="order = 'two': expected a finite number"):
+        distance(x, x, order="two")
+    with pytest.raises(InvalidInput, match="near = 3: expected a distance"):
+        distance(x, x, near=3)
+    with pytest.raises(InvalidInput, match="expected real numbers"):
+        distance(1j * x, x)
+    for table in ([[0.0, -1.0], [-1.0, 0.0]], [[1.0, 1.0], [1.0, 1.0]]):
+        with pytest.raises(InvalidInput, match="a symmetric matrix of numbers ≥ 0"):
+            mf.embedding(np.array(table), 1)
+
+
 def test_what_takes_too_much_is_refused_with_the_numbers():
     many = np.zeros((60_000, 2))
     with pytest.raises(Unsupported, match=r"60,000 and 60,000 particles takes about .* h and .*GB"):

@@ -93,6 +93,21 @@ def test_bures_is_the_formula(seed, dim):
     assert gaussian_distance(m, a, m, b) == pytest.approx(expected, rel=1e-7, abs=1e-7)
 
 
+@given(seeds, st.integers(1, 4), st.integers(1, 4))
+def test_bures_of_any_rank(seed, rank, other):
+    """Of covariances AAᵀ and BBᵀ the cross term is the nuclear norm of AᵀB."""
+    rng = np.random.default_rng(seed)
+    a, b = rng.standard_normal((5, rank)), rng.standard_normal((5, other))
+    cross = np.linalg.svd(a.T @ b, compute_uv=False).sum()
+    exact = np.sqrt((a**2).sum() + (b**2).sum() - 2.0 * cross)
+    assert gaussian_distance(np.zeros(5), a @ a.T, np.zeros(5), b @ b.T) == pytest.approx(
+        exact, rel=1e-12, abs=1e-12
+    )
+    for mean, cov in (([np.nan], [[1.0]]), ([0.0], [[np.inf]])):
+        with pytest.raises(InvalidInput, match="expected finite numbers"):
+            gaussian_distance(mean, cov, [0.0], [[1.0]])
+
+
 @given(seeds)
 def test_bures_of_points(seed):
     """An affine image under a symmetric positive map: W₂ itself; also fewer points than p."""

@@ -3,6 +3,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 
 from meanfield.errors import UnknownName
@@ -25,6 +26,14 @@ def test_a_verdict_is_that_of_all(monkeypatch):
     table = json.loads(json.dumps(Verdict("s", [good, bad], 1.0).table(), allow_nan=False))
     assert [found["passes"] for found in table["comparisons"]] == [True, False]
     assert "FAIL" in str(Verdict("s", [good, bad], 1.0))
+
+
+def test_numbers_of_numpy_are_written_too():
+    """Systems yield what their arrays hold."""
+    found = Comparison("a", np.float64(1.0), np.float32(1.5), np.float64(0.1), np.int64(0))
+    table = json.loads(json.dumps(Verdict("s", [found], 1.0).table(), allow_nan=False))
+    assert table["comparisons"][0]["exact"] == 1.5
+    assert table["passes"] is False
 
 
 def test_one_that_breaks_does_not_stop_the_others(monkeypatch):
