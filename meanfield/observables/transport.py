@@ -53,6 +53,8 @@ class DistanceTo(Observable):
         Seconds that all looks of a run may take together. What is estimated to take more is
         refused before the run starts.
     when : Schedule, optional
+    name : str, optional
+        What to call the series, where a run has several such distances.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class DistanceTo(Observable):
         modulo: Literal["scaling"] | None = None,
         budget: float = BUDGET,
         when: Schedule | Mapping[str, Any] | None = None,
+        name: str | None = None,
     ) -> None:
         from meanfield.transport import measure
         from meanfield.transport.base import make
@@ -77,7 +80,8 @@ class DistanceTo(Observable):
         require_positive("budget", budget)
         self.to, self.modulo, self.budget = to, modulo, float(budget)
         self.method = make(method if isinstance(method, str) else dict(method))
-        self.name = f"distance_{self.method.kind.replace('-', '_')}"
+        self.name = f"distance_{self.method.kind.replace('-', '_')}" if name is None else name
+        require(self.name.isidentifier(), "name", name, "a name made of letters, digits and _")
         self._fixed = measure(to) if isinstance(to, str) and to not in WORDS else None
         self._previous: Ensemble | None = None
         self._near: Distance | None = None
@@ -163,7 +167,7 @@ class W2(DistanceTo):
 
     Parameters
     ----------
-    to, budget, when
+    to, budget, when, name
         As in `DistanceTo`. Each look costs about a second for 2,000 particles: choose few. From
         one look to the next the potentials are kept, which halves that.
     """
@@ -173,6 +177,6 @@ class W2(DistanceTo):
         to: str | Mapping[str, Any] | Ensemble | Curve = "start",
         when: Schedule | Mapping[str, Any] | None = None,
         budget: float = BUDGET,
+        name: str = "w2",
     ) -> None:
-        super().__init__(to, "exact", budget=budget, when=when)
-        self.name = "w2"
+        super().__init__(to, "exact", budget=budget, when=when, name=name)

@@ -91,6 +91,18 @@ def test_methods_and_references_of_every_kind(tmp_path):
         assert values[0] < 1e-6 < values[1] < values[2]
 
 
+def test_several_distances_have_names_of_their_own(rng):
+    start = Ensemble(rng.standard_normal((5, 2)))
+    other = Ensemble(np.zeros((5, 2)))
+    flow, looks = Wasserstein(L2()), [W2(), W2(other, name="w2_rest"), DistanceTo(name="own")]
+    run = simulate(flow, start, scheme=Euler(0.1), until=0.1, observe=looks)
+    assert {"w2", "w2_rest", "own", "own_error"} == set(run.names)
+    expected = [distance(run.final, x).value for x in (start, other)]
+    assert [float(run[name][-1]) for name in ("w2", "w2_rest")] == pytest.approx(expected)
+    with pytest.raises(InvalidInput, match="name = 'to rest'"):
+        W2(name="to rest")
+
+
 def test_a_sampled_distance_has_its_error_and_a_file_of_keys_says_it(tmp_path):
     start = _cloud(np.random.default_rng(2), 5, 3)
     run = _run(start, observe=[DistanceTo(method={"kind": "sliced", "directions": 9})])
