@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -56,11 +57,16 @@ RC: dict[str, Any] = {
 }
 
 
-def styled() -> AbstractContextManager[None]:
+@contextmanager
+def styled() -> Iterator[None]:
     """A context in which figures have the style of meanfield."""
     import matplotlib
 
-    return matplotlib.rc_context(cast(Any, RC))
+    with matplotlib.rc_context(cast(Any, RC)):
+        yield
+        interactive = matplotlib.is_interactive()
+    # A notebook says so when pyplot is first imported, which may be within.
+    matplotlib.interactive(interactive)
 
 
 def line(index: int) -> dict[str, Any]:
