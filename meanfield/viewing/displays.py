@@ -31,10 +31,16 @@ def run(given: Run) -> Markup:
     from meanfield.viewing.summaries import series_of, short
 
     found, left = series_of(sight_of(given).series, given.layout)
+    found = [each for each in found if len(each.times)]
     rows = [
-        [each.name, short(each.first), summarise(each.last), curve(each.times, each.mean, each.log)]
+        [
+            each.name,
+            short(each.first),
+            summarise(each.last),
+            curve(each.times, each.mean, each.log),
+            small("log" if each.log else ""),
+        ]
         for each in found
-        if len(each.times)
     ]
     times = given.frames.times
     frames = f"{len(times)} frames"
@@ -45,7 +51,7 @@ def run(given: Run) -> Markup:
     return card(
         f"{given.title or 'Run'}: {given.status}",
         small(given.stop_reason),
-        table(rows, ["series", "first", "last", "over time"]) if rows else "",
+        table(rows, ["series", "first", "last", "over time", ""]) if rows else "",
         small("; ".join(left)) if left else "",
         f"{said}; {given.path or 'in memory'}",
         small(_spent(given.diagnostics)),
@@ -119,7 +125,9 @@ def experiment(given: Experiment) -> Markup:
         keys = given.resolved()[section]
         own = ", ".join(f"{key} = {_short(keys[key])}" for key in keys if key in changed)
         rows = [[element("b", k) if k in changed else k, _short(v)] for k, v in keys.items()]
-        parts.append(folded(Markup(element("b", f"[{section}] ") + text(own)), table(rows)))
+        parts.append(
+            folded(Markup(element("b", f"[{section}] ") + text(own)), table(rows, align="left"))
+        )
     return card(given.title or "Experiment", *parts, small("bold: not left to its default"))
 
 
@@ -135,7 +143,9 @@ def distance(given: Distance) -> Markup:
     rows = [["method", repr(given.method)], ["status", given.status]]
     if given.bias:
         rows.append(["bias", f"{given.bias:.2g}"])
-    return card(f"Distance {given.value:.6g}{error}", table(rows), *map(small, given.notes))
+    return card(
+        f"Distance {given.value:.6g}{error}", table(rows, align="left"), *map(small, given.notes)
+    )
 
 
 def chaos(given: Chaos) -> Markup:

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from meanfield.arrays import Array
+from meanfield.viewing.series import spans_decade
 
 ACCENT = "#3584c4"  # told from white and from black
 SECOND = "#d9672a"
 CURVE = (150, 24)  # pixels
 PANEL = (260, 200)
+LIVE = (420, 90)
 CELL = "padding:.15em .7em; text-align:{}; background:none"
 
 
@@ -49,12 +51,12 @@ def small(value: Any) -> Markup:
     return element("small", value, style="opacity:.75")
 
 
-def table(rows: Iterable[Sequence[Any]], head: Sequence[Any] = ()) -> Markup:
-    """Rows of values, numbers and other things to the right of the first column; its heading."""
+def table(rows: Iterable[Sequence[Any]], head: Sequence[Any] = (), align: str = "right") -> Markup:
+    """Rows of values, and a heading; `align` is for all columns but the first."""
     parts = []
     if head:
-        parts.append(element("thead", _row("th", head)))
-    parts.append(element("tbody", *(_row("td", row) for row in rows)))
+        parts.append(element("thead", _row("th", head, align)))
+    parts.append(element("tbody", *(_row("td", row, align) for row in rows)))
     return element("table", *parts, style="border-collapse:collapse; margin:.3em 0")
 
 
@@ -91,6 +93,14 @@ def curve(times: Array, values: Array, log: bool = False, size: tuple[int, int] 
     return _svg(size, line)
 
 
+def live(share: float, words: str, times: Sequence[float], values: Sequence[float]) -> Markup:
+    """How far something is, between 0 and 1, in words, and a curve of what it has seen so far."""
+    bar = Markup(f'<progress value="{share:.4f}" style="vertical-align:middle"></progress> ')
+    seen = np.array(values)
+    drawn = curve(np.array(times), seen, spans_decade(seen), LIVE) if len(seen) > 1 else ""
+    return element("div", element("div", bar, small(words)), drawn)
+
+
 def scatter(points: Array, second: Array, size: tuple[int, int] = PANEL) -> Markup:
     """Points (N, 2) in a frame; those that are `second` (N,) have another colour, and are hollow.
 
@@ -102,7 +112,7 @@ def scatter(points: Array, second: Array, size: tuple[int, int] = PANEL) -> Mark
     x, y = _scaled(points[:, 0], size[0]), size[1] - _scaled(points[:, 1], size[1])
     marks = [
         f'<circle cx="{a:.1f}" cy="{b:.1f}" r="2" '
-        + (f'fill="none" stroke="{SECOND}"/>' if other else f'fill="{ACCENT}" fill-opacity=".6"/>')
+        + (f'fill="none" stroke="{SECOND}"/>' if other else f'fill="{ACCENT}" fill-opacity=".8"/>')
         for a, b, other in zip(x, y, second, strict=True)
     ]
     axes = []
@@ -118,9 +128,9 @@ def scatter(points: Array, second: Array, size: tuple[int, int] = PANEL) -> Mark
     return _svg(size, *axes, *marks)
 
 
-def _row(tag: str, values: Sequence[Any]) -> Markup:
+def _row(tag: str, values: Sequence[Any], align: str) -> Markup:
     cells = (
-        element(tag, value, style=CELL.format("left" if place == 0 else "right"))
+        element(tag, value, style=CELL.format("left" if place == 0 else align))
         for place, value in enumerate(values)
     )
     return element("tr", *cells)
