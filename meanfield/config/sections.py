@@ -104,9 +104,10 @@ class Sections:
         """By section, the keys that are not left to their defaults; ``kind`` is one of them."""
         found = {}
         for name in SECTIONS:
-            section = getattr(self, name)
-            checked = self.data.checked if section is self.data else section
-            known = {**arguments(checked.cls), **arguments(type(self.data.use))}
+            data = name == "data"
+            checked = self.data.checked if data else getattr(self, name)
+            also = arguments(type(self.data.use)) if data else {}
+            known = {**arguments(checked.cls), **also}
             table = plain({key: each.default for key, each in known.items()})
             found[name] = {k for k, v in checked.table().items() if k not in table or table[k] != v}
         return found
