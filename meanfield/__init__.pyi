@@ -5,6 +5,7 @@ from .activations import Activation as Activation
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
 from .config import Experiment as Experiment
+from .config import Setting as Setting
 from .config import Study as Study
 from .data import Clusters as Clusters
 from .data import FiniteData as FiniteData
@@ -69,6 +70,8 @@ from .functionals import Sum as Sum
 from .functionals import covariances as covariances
 from .functionals import gaussian_particles as gaussian_particles
 from .functionals import gradient_error as gradient_error
+from .genealogy import Genealogy as Genealogy
+from .genealogy import genealogy as genealogy
 from .initial import FromFile as FromFile
 from .initial import FromRun as FromRun
 from .initial import Given as Given
@@ -158,6 +161,9 @@ from .transport import interpolate as interpolate
 from .transport import matching as matching
 from .transport import metric_speed as metric_speed
 from .transport import path_length as path_length
+from .viewing import Plot as Plot
+from .viewing import figure as figure
+from .viewing import overlay as overlay
 
 __version__: str
 

@@ -37,6 +37,7 @@ from meanfield.networks import TwoLayer
 from meanfield.observables import observables
 from meanfield.schemes import Scheme, schemes
 from meanfield.transport import methods
+from meanfield.viewing import figures
 
 YES, NO, COLD, WARM = "●", "·", "○", "τ"
 ENTROPY = "entropy (temperature)"
@@ -174,6 +175,7 @@ def names() -> dict[str, dict[str, str]]:
         ("observables", observables),
         ("distances (mf.distance)", methods),
         ("baselines", baselines),
+        ("figures (meanfield plot)", figures),
     ]
     first = {
         name: path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")

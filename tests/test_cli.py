@@ -31,7 +31,10 @@ def test_run_show_plot(experiment, call):
         assert Path(f"figure.{suffix}").stat().st_size > 1000
     code, _, _ = call("plot", "small.h5", "risk", "l2")
     assert code == 0
-    assert Path("small.png").is_file()
+    assert Path("small-observables.png").is_file()
+    code, out, _ = call("plot", "small.h5", "energy", "distribution", "-o", "both.svg")
+    assert (code, out.split()) == (0, ["both-energy.svg", "both-distribution.svg"])
+    assert all(Path(name).is_file() for name in out.split())
 
 
 def test_a_finished_run_is_not_run_again(experiment, call):

@@ -238,6 +238,41 @@ def test_python_and_commands_of_the_page_about_transport(tmp_path, monkeypatch, 
     assert all(f"| `{name}` |" in page for name in methods)
 
 
+def test_commands_and_python_of_the_page_about_figures(tmp_path, monkeypatch, capsys):
+    import matplotlib
+    from matplotlib import pyplot as plt
+
+    from meanfield.viewing import figures
+
+    matplotlib.use("Agg")
+    monkeypatch.chdir(tmp_path)
+    experiment = blocks("README.md", "toml")[0].replace("dim = 20", "dim = 2")
+    small = experiment.replace("count = 500", "count = 12").replace("until = 10.0", "until = 2.0")
+    (tmp_path / "my.toml").write_text(small)
+    lines = [line for block in blocks("docs/figures.md", "console") for line in block.splitlines()]
+    commands = [shlex.split(line[2:].split("#")[0])[1:] for line in lines]
+    runs = [["run", "my.toml", "-o", name, "-q"] for name in ("my.h5", "other.h5")]
+    for arguments in [*runs, *commands]:
+        monkeypatch.setattr("sys.argv", ["meanfield", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code in (0, None), arguments
+    names: dict[str, object] = {}
+    try:
+        for code in blocks("docs/figures.md", "python"):
+            exec(compile(code, "figures.md", "exec"), names)
+    finally:
+        figures.pop("largest", None)
+        plt.close("all")
+    made = {"my.png", "FILE-paths.pdf", "my.gif", "energy.pdf", "both.svg", "paths.gif"}
+    assert made <= {file.name for file in tmp_path.iterdir()}
+    page = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in page for name in figures)
+    assert all(
+        f"`{key}`" in page for f in figures.values() for key in f.options if key != "setting"
+    )
+
+
 def test_number_of_activations_in_the_readme():
     from meanfield.activations import activations
 

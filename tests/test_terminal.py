@@ -63,16 +63,15 @@ def test_each_character_is_a_mean_over_its_time():
 
 
 def test_curves_have_the_scale_of_their_figures(tmp_path):
+    from meanfield.viewing.curves import Curve, scale_values
     from meanfield.viewing.style import new_axes
 
     falling = 10.0 ** -np.arange(8.0)
     for name, values in [("risk", falling), ("risk", -falling), ("test_accuracy", falling)]:
         one = Series(name, np.arange(8.0), values[None])
         axes = new_axes()[0]
-        from meanfield.viewing.series import Curve, _scale_values
-
-        drawn = [Curve(name, one.times, values)]
-        _scale_values(axes, drawn, linear=name == "test_accuracy")
+        log = False if name == "test_accuracy" else None
+        scale_values(axes, [Curve(name, one.times, values)], log=log)
         assert one.curve(8) == curve(values, log=axes.get_yscale() == "log")
 
 
@@ -422,8 +421,11 @@ def test_commands_files_and_names_are_completed(complete, tmp_path):
     assert {"one.toml", "folder/", "digits"} <= set(complete("meanfield reproduce "))
     assert ".hidden.toml" not in complete("meanfield check ")
     assert complete("meanfield check folder/") == ["folder/three.toml"]
-    for command in ("show", "plot", "watch", "resume", "export", "cite", "distance", "diff"):
+    for command in ("show", "view", "watch", "resume", "export", "cite", "distance", "diff"):
         assert complete(f"meanfield {command} te") == ["teacher.h5", "test.h5"], command
+    offered = complete("meanfield plot te")
+    assert offered[:2] == ["teacher.h5", "test.h5"] and "test_accuracy" in offered
+    assert complete("meanfield plot teacher.h5 gen") == ["genealogy"]
     assert complete("meanfield verify ") == sorted(verification.systems)
     assert complete("meanfield watch teacher.h5 test_a") == ["test_accuracy"]
     assert complete("meanfield show --js") == ["--json"]

@@ -60,6 +60,12 @@ def series_names(incomplete: str) -> list[str]:
     return _starting(_known("series"), incomplete)
 
 
+def runs_and_figures(incomplete: str) -> list[str]:
+    """What `plot` takes: runs, figures and series."""
+    figures = _starting(_known("figures"), incomplete)
+    return [*runs(incomplete), *figures, *series_names(incomplete)]
+
+
 def join_words(environment: MutableMapping[str, str]) -> None:
     """Put together what bash takes apart, for which ``KEY=VALUE`` are three words.
 
@@ -113,7 +119,13 @@ def _known(what: str) -> Any:
         found = json.loads(path.read_text(encoding="utf-8"))
         if found["state"] == state:
             return found[what]
-    words = {"state": state, "systems": _systems(), "keys": _keys(), "series": _series()}
+    words = {
+        "state": state,
+        "systems": _systems(),
+        "keys": _keys(),
+        "series": _series(),
+        "figures": _figures(),
+    }
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}")
@@ -142,6 +154,12 @@ def _systems() -> list[str]:
     from meanfield import verification
 
     return sorted(verification.systems)
+
+
+def _figures() -> list[str]:
+    from meanfield.viewing import figures
+
+    return list(figures)
 
 
 def _series() -> list[str]:

@@ -57,8 +57,8 @@ CONTENTS: dict[str, dict[str, Entry]] = {
             ("show mine.h5", "show mine.h5 --json -", "show mine.h5 --experiment > again.toml"),
         ),
         "plot": Entry(
-            "Draw it: series over time, and the neurons",
-            ("plot mine.h5 -o mine.pdf", "plot mine.h5 risk dissipation"),
+            "Draw it: an overview, figures by name, series",
+            ("plot mine.h5 -o mine.pdf", "plot mine.h5 energy paths", "plot mine.h5 --list"),
         ),
         "view": Entry("Explore it in a browser", ("view mine.h5",)),
         "export": Entry(

@@ -1,4 +1,4 @@
-"""Commands on runs, finished or not: say, export, compare, measure, cite, draw."""
+"""Commands on runs, finished or not: say, export, compare, measure, cite."""
 
 from __future__ import annotations
 
@@ -123,24 +123,3 @@ def cite(out: Output) -> None:
 
     with open_run(out) as found:
         print(bibtex(found), end="")
-
-
-@app.command()
-def plot(
-    out: Output,
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Series (default: overview).")
-    ] = None,
-    picture: Annotated[
-        Path | None,
-        typer.Option("-o", "--out", help="PNG, PDF or SVG (default: OUT.png)."),
-    ] = None,
-) -> None:
-    """Draw a run: series over time, and the neuron distribution at start, middle and end."""
-    from meanfield.storage import open_run
-    from meanfield.viewing import overview
-
-    target = picture or out.with_suffix(".png")
-    with open_run(out) as found:
-        overview(found, target, names or None)
-    print(target)

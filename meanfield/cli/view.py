@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from meanfield.cli.app import app
-from meanfield.cli.options import Force, listed
+from meanfield.cli.options import Force, Output, listed
 from meanfield.errors import InvalidInput
 
 UNITS = {"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9}
@@ -17,7 +17,7 @@ UNITS = {"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9}
 
 @app.command()
 def view(
-    out: Annotated[Path, typer.Argument(metavar="OUT.h5", help="A run, finished or not.")],
+    out: Output,
     page: Annotated[
         Path | None,
         typer.Option(

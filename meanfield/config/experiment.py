@@ -376,6 +376,10 @@ class Experiment:
 
         return displays.experiment(self)
 
+    def network_and_data(self, seed: int) -> tuple[TwoLayer, Any]:
+        """The network, and what `Risk` takes as data, of one replica."""
+        return self._network_and_data(seed, self._problems())
+
     def _network_and_data(self, seed: int, problems: Problems) -> tuple[TwoLayer, Any]:
         if self._built is not None and self._built[0] == seed:
             return self._built[1:]

@@ -29,6 +29,7 @@ from meanfield.storage.segment import read_ensemble
 if TYPE_CHECKING:
     import xarray
 
+    from meanfield.viewing import Plot
     from meanfield.viewing.explorer import View
 
 T = TypeVar("T")
@@ -298,11 +299,12 @@ class Run:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
-        """The overview figure: series over time, and the neuron distribution at three moments."""
-        from meanfield.viewing import overview
+    @property
+    def plot(self) -> Plot:
+        """Its figures: ``run.plot("overview.png")``, ``run.plot.energy()``, …; see `Plot`."""
+        from meanfield.viewing import Plot
 
-        return overview(self, path)
+        return Plot(self)
 
     def view(self, path: str | os.PathLike[str] | None = None, **options: Any) -> View:
         """A page to explore the run; options are those of `meanfield.viewing.explorer.view`."""

@@ -161,11 +161,13 @@ class Chaos:
             "biases": {name: bias._asdict() for name, (_, bias) in limits.items()},
         }
 
-    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
-        """Errors against N (or the step) on log-log axes, and rates over time."""
+    def plot(
+        self, path: str | os.PathLike[str] | None = None, axes: Sequence[Any] | None = None
+    ) -> Any:
+        """Errors against N (or the step) on log-log axes, and rates over time; with their bands."""
         from meanfield.viewing.chaos import chaos_figure
 
-        return chaos_figure(self, path)
+        return chaos_figure(self, path, axes)
 
     @property
     def _series(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,11 @@ FEW = 3  # bands that can
 NAMES = {"ensemble.count": "$N$", "scheme.step": "step $h$"}
 
 
-def chaos_figure(found: Chaos, path: str | os.PathLike[str] | None = None) -> Any:
+def chaos_figure(
+    found: Chaos,
+    path: str | os.PathLike[str] | None = None,
+    axes: Sequence[Axes] | None = None,
+) -> Any:
     """Mean squared errors against N (or the step) at the end, and their slopes over time.
 
     Bands are 95 % intervals over replicas. Dashed: the rate 1/N, or h to twice the order.
@@ -30,17 +35,26 @@ def chaos_figure(found: Chaos, path: str | os.PathLike[str] | None = None) -> An
     found : Chaos
     path : path, optional
         A PNG, PDF or SVG file to write.
+    axes : sequence of two matplotlib Axes, optional
+        Of the errors and of the slopes, instead of a new figure.
+
+    Returns
+    -------
+    Figure
     """
     target = None if path is None else check_picture(path)
-    with style.styled():
-        figure = style.new_figure(3.2, shown=target is None)
-        left, right = figure.subplots(1, 2)
+    with style.on(style.Sheet(shown=target is None)), style.styled():
+        left, right = style.targets(axes, 2, "panel", height=3.6)
+        figure: Any = left.get_figure()
         names = found.quantities[:MOST]
         _errors(found, names, left)
         _slopes(found, names[:FEW], right)
-        figure.suptitle(found.sweep.title, parse_math=False)
-        said = f"against {found.against}; bands: 95 % over {len(found.sweep.seeds)} replicas"
-        figure.supxlabel(said, fontsize=7, color=style.GREY, parse_math=False)
+        handles = left.get_legend_handles_labels()[0]
+        style.legend_below([left, right], handles, own=axes is None)
+        if axes is None:
+            title = found.sweep.title
+            said = f"against {found.against}; bands: 95 % over {len(found.sweep.seeds)} replicas"
+            figure.suptitle(f"{title}\n{said}", parse_math=False, fontsize=8)
         if target is not None:
             save(figure, target)
     return figure
@@ -63,7 +77,13 @@ def _errors(found: Chaos, names: list[str], ax: Axes) -> None:
         )
         if index == 0 and known.any():
             through = value[known][0] * (sizes / sizes[known][0]) ** power
-            ax.plot(sizes, through, color=style.GREY, linestyle=(0, (8, 3)), linewidth=0.9)
+            rate = "$1/N$" if power == -1 else f"step$^{{{power:g}}}$"
+            dashes: dict[str, Any] = {
+                "color": style.GREY,
+                "linestyle": (0, (8, 3)),
+                "linewidth": 0.9,
+            }
+            ax.plot(sizes, through, label=rate, **dashes)
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.xaxis.set_major_locator(FixedLocator(sizes.tolist()))
@@ -71,7 +91,6 @@ def _errors(found: Chaos, names: list[str], ax: Axes) -> None:
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel(NAMES[found.key])
     ax.set_ylabel("mean squared error at the end")
-    ax.legend(loc="best")
 
 
 def _slopes(found: Chaos, names: list[str], ax: Axes) -> None:

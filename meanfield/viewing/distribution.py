@@ -18,23 +18,32 @@ from meanfield.viewing.marks import (
     draw_particles,
     moment,
 )
-from meanfield.viewing.projections import Projection, projections
+from meanfield.viewing.projections import (
+    Projection,
+    marginal,
+    moving_columns,
+    projections,
+)
+from meanfield.viewing.registry import figure, has_frames
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from meanfield.storage import Run
 
+MOST_PANELS = 9
 MANY = 2000  # from so many particles on, a plane shows their density
 
 
+@figure("distribution", has_frames)
 def distribution(
     run: Run,
     times: Sequence[float] | None = None,
     axes: Axes | Sequence[Axes] | Array | None = None,
     projection: str | None = None,
+    columns: Sequence[str] | None = None,
 ) -> list[Axes]:
-    """Draw the particles at chosen times, on axes with common limits.
+    """The particles at chosen times, on axes with common limits.
 
     Parameters
     ----------
@@ -52,8 +61,11 @@ def distribution(
         * ``weights``: w in the plane, from three dimensions on projected on the two principal
           axes of the last frame; the area of a marker is proportional to m |a| |w|, and
           full and hollow tell the sign of a.
+        * ``pca``: the two principal axes of all moving coordinates, of the last frame.
 
         Default: the first of these that suits the run.
+    columns : one or two of str, optional
+        Instead: the marginal of these coordinates, as in ``["w[0]", "w[3]"]``.
 
     Returns
     -------
@@ -68,21 +80,74 @@ def distribution(
         If there are fewer axes than times, or the run has no frames.
     """
     frames = run.frames
-    require(len(frames) > 0, "frames", 0, "a run in which this seed has frames")
     found = projections(frames[0], frames[-1])
-    if projection is not None and projection not in found:
+    if columns is not None:
+        numbers = column_numbers(run, columns)
+        require(len(numbers) < 3, "columns", columns, "one or two columns")
+        chosen = marginal(run.layout, numbers)
+    elif projection is not None and projection not in found:
         raise UnknownName("projection", projection, found)
-    chosen = found[projection or next(iter(found))]
-    shown = start_middle_end(run) if times is None else [frames.at(time) for time in times]
-    require(len(shown) > 0, "times", times, "at least one time")
-    if axes is None:
-        targets = style.new_axes(1 if len(chosen.labels) == 1 else len(shown))
     else:
-        targets = list(np.ravel(np.asarray(axes, dtype=object)))
-    overlaid = len(chosen.labels) == 1 and len(targets) == 1
-    expected = f"{len(shown)} axes, one for each time"
-    require(overlaid or len(targets) >= len(shown), "axes", len(targets), expected)
-    return draw(chosen, shown, targets)
+        chosen = found[projection or next(iter(found))]
+    shown = at_times(run, times)
+    # A density takes a single axes for all times.
+    overlaid = len(chosen.labels) == 1 and (axes is None or np.size(np.asarray(axes)) == 1)
+    count = 1 if overlaid else len(shown)
+    return draw(chosen, shown, style.targets(axes, count, "time", columns=4))
+
+
+@figure("marginals", has_frames)
+def marginals(
+    run: Run,
+    times: Sequence[float] | None = None,
+    axes: Axes | Sequence[Axes] | Array | None = None,
+    columns: Sequence[str] | None = None,
+) -> list[Axes]:
+    """The density of each coordinate at chosen times: histograms weighted by mass.
+
+    Parameters
+    ----------
+    run : Run
+    times : sequence of float, optional
+        The nearest frames are drawn. Default: the first, the middle and the last.
+    axes : Axes or sequence of Axes, optional
+        One for each column.
+    columns : sequence of str, optional
+        As in ``["a", "w[0]"]``. Default: the first nine that move.
+
+    Raises
+    ------
+    UnknownName
+        If particles have no such column.
+    """
+    moving = moving_columns(run.frames[0], run.frames[-1])[:MOST_PANELS]
+    numbers = moving if columns is None else column_numbers(run, columns)
+    shown = at_times(run, times)
+    drawn = style.targets(axes, len(numbers), "column", columns=3, height=1.9)
+    for number, ax in zip(numbers, drawn, strict=True):
+        draw(marginal(run.layout, [number]), shown, [ax])
+    for ax in drawn[1:]:
+        if (legend := ax.get_legend()) is not None:
+            legend.remove()
+    return drawn
+
+
+def column_numbers(run: Run, columns: Sequence[str]) -> list[int]:
+    """Numbers of columns by their names, each once."""
+    wanted = [columns] if isinstance(columns, str) else list(dict.fromkeys(columns))
+    require(len(wanted) > 0, "columns", columns, "at least one column")
+    for name in wanted:
+        if name not in run.layout.labels:
+            raise UnknownName("column", str(name), run.layout.labels)
+    return [run.layout.labels.index(name) for name in wanted]
+
+
+def at_times(run: Run, times: Sequence[float] | None) -> list[Ensemble]:
+    """The frames nearest to some times; by default the first, the middle and the last."""
+    if times is None:
+        return start_middle_end(run)
+    require(len(times) > 0, "times", times, "at least one time")
+    return [run.frames.at(time) for time in times]
 
 
 def draw(projection: Projection, frames: Sequence[Ensemble], axes: Sequence[Axes]) -> list[Axes]:

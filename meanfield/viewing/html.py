@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from meanfield.arrays import Array
-from meanfield.viewing.series import spans_decade
+from meanfield.viewing.curves import spans_decade
 
 ACCENT = "#3584c4"  # told from white and from black
 SECOND = "#d9672a"

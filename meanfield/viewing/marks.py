@@ -24,6 +24,11 @@ def moment(frame: Ensemble) -> str:
     return f"$t$ = {frame.time:.4g}"
 
 
+def bins_for(count: int) -> int:
+    """How many bins suit so many particles."""
+    return int(np.clip(4 * count ** (1 / 3), 12, 100))
+
+
 def draw_densities(
     frames: Sequence[Ensemble],
     points: Sequence[Array],
@@ -31,22 +36,24 @@ def draw_densities(
     axes: list[Axes],
 ) -> None:
     """Histograms (points: (N, 1)) with common bins, into one axes or one for each frame."""
-    bins = int(np.clip(4 * max(map(len, frames)) ** (1 / 3), 12, 100))
-    edges = np.linspace(*limits, bins + 1)
-    last = len(frames) - 1
+    edges = np.linspace(*limits, bins_for(max(map(len, frames))) + 1)
+    last, highest = len(frames) - 1, 0.0
+    overlaid = len(axes) == 1 and last > 0
     for index, (frame, values) in enumerate(zip(frames, points, strict=True)):
         ax = axes[min(index, len(axes) - 1)]
         mass, _ = np.histogram(values[:, 0], bins=edges, weights=frame.mass)
         # The end is a plain black line, and the start a grey area: what happened is in between.
-        if index == 0 and last > 0:
+        density = mass / np.diff(edges)
+        highest = max(highest, float(density.max()))
+        if index == 0 and overlaid:
             look: dict[str, Any] = {"fill": True, "facecolor": "#DDDDDD", "edgecolor": style.GREY}
         else:
-            look = {**style.line(last - index), "linewidth": 1.3}
-        ax.stairs(mass / np.diff(edges), edges, label=moment(frame), **look)
+            look = {**style.line(last - index if overlaid else 0), "linewidth": 1.3}
+        ax.stairs(density, edges, label=moment(frame), **look)
     for ax in axes:
         ax.set_ylabel("density")
-        ax.set_ylim(bottom=0.0)
-    if len(axes) == 1 and last > 0:
+        ax.set_ylim(0.0, 1.05 * highest or 1.0)
+    if overlaid:
         axes[0].legend()
 
 
@@ -88,12 +95,12 @@ def draw_hexagons(
     shades = LogNorm(vmin=min(float(masses.min()), 0.5 * largest), vmax=largest)
     for hexagons in drawn:
         hexagons.set_norm(shades)
-    figure = axes[-1].get_figure()
-    assert figure is not None
-    figure.colorbar(drawn[-1], ax=axes, label="mass", shrink=0.9, pad=0.02)
+    style.colour_bar(drawn, axes, "mass")
 
 
-def draw_neurons(frames: Sequence[Ensemble], points: Sequence[Array], axes: list[Axes]) -> None:
+def draw_neurons(
+    frames: Sequence[Ensemble], points: Sequence[Array], axes: list[Axes], *, legend: bool = True
+) -> None:
     """Markers with area m |a| |w|, relative to the largest of all frames."""
     strengths = [influence(frame) for frame in frames]
     strongest = max(float(strength.max()) for strength in strengths)
@@ -109,27 +116,43 @@ def draw_neurons(frames: Sequence[Ensemble], points: Sequence[Array], axes: list
         _markers(ax, some[~negative], area[~negative], hollow=False)
         _markers(ax, some[negative], area[negative], hollow=True)
     signed = frames[0].layout.blocks["a"] in ((), (1,))
+    if not legend:
+        return
     # The legend goes where it is least in the way: where the neurons keep to the middle.
-    emptiest = int(np.argmin([np.median(np.abs(xy).max(axis=1)) for xy in points]))
-    _explain(axes[emptiest], signed, stride)
+    spread = {
+        ax: float(np.median(np.abs(xy).max(axis=1))) for ax, xy in zip(axes, points, strict=True)
+    }
+    single = len(style.firsts(axes)) == 1
+    for ax in [min(axes, key=spread.__getitem__)] if single else axes:
+        ax.legend(
+            **neuron_legend(signed, stride),
+            loc="best",
+            handlelength=1.0,
+            frameon=True,
+            facecolor="white",
+            framealpha=0.8,
+            edgecolor="none",
+        )
 
 
-def _explain(ax: Axes, signed: bool, stride: int) -> None:
-    """The legend of markers."""
+def neuron_legend(signed: bool, stride: int = 1) -> dict[str, Any]:
+    """The handles and the title of a legend of neurons."""
     from matplotlib.lines import Line2D
 
     options: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 4}
     full = Line2D([], [], label="$a$ ≥ 0", color=style.POSITIVE, markeredgewidth=0, **options)
     hollow = Line2D([], [], label="$a$ < 0", color=style.NEGATIVE, fillstyle="none", **options)
-    ax.legend(
-        handles=[full, hollow] if signed else [],
-        title="area: $m\\,|a|\\,|w|$" + (f"\n1 in {stride} neurons" if stride > 1 else ""),
-        loc="best",
-        handlelength=1.0,
-        frameon=True,
-        facecolor="white",
-        framealpha=0.8,
-        edgecolor="none",
+    title = "area: $m\\,|a|\\,|w|$" + (f"\n1 in {stride} neurons" if stride > 1 else "")
+    return {"handles": [full, hollow] if signed else [], "title": title}
+
+
+def star_handle() -> Any:
+    """The entry of a legend for the neurons of a teacher."""
+    from matplotlib.lines import Line2D
+
+    star: dict[str, Any] = {"linestyle": "", "marker": "*", "markersize": 6, "markeredgewidth": 0.6}
+    return Line2D(
+        [], [], label="teacher", markerfacecolor=style.STAR, markeredgecolor="black", **star
     )
 
 

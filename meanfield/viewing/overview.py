@@ -11,9 +11,11 @@ from meanfield.viewing import style
 from meanfield.viewing.distribution import draw, start_middle_end
 from meanfield.viewing.files import check_picture, save
 from meanfield.viewing.projections import Projection, projections
+from meanfield.viewing.registry import figure as named
 from meanfield.viewing.series import draw_panel, panels
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from meanfield.storage import Run
@@ -51,27 +53,51 @@ def overview(
         If the run has no such series.
     """
     target = None if path is None else check_picture(path)
+    with style.on(style.Sheet(shown=target is None)), style.styled():
+        figure = _draw(run, names)
+        if target is not None:
+            save(figure, target)
+    return figure
+
+
+@named("overview")
+def whole(run: Run, names: str | Sequence[str] | None = None) -> list[Axes]:
+    """The observed series, and the neurons at the start, in the middle and at the end.
+
+    Parameters
+    ----------
+    run : Run
+        Of several seeds, series show all; neurons are those of the seed that ``frames`` show.
+    names : str or sequence of str, optional
+        Only these series. Default: all but moments and the like, which have many columns.
+
+    Raises
+    ------
+    UnknownName
+        If the run has no such series.
+    """
+    return _draw(run, names).axes
+
+
+def _draw(run: Run, names: str | Sequence[str] | None) -> Figure:
     groups = panels(run, names)
     shown = start_middle_end(run)
-    pictures = list(projections(shown[0], shown[-1]).values()) if shown else []
+    pictures = list(projections(shown[0], shown[-1]).values())[:2] if shown else []
     rows = _rows(groups)
     heights = [1.9 if len(rows) == 1 else 1.6] * len(rows)
     heights += [2.5 if picture.equal else 2.1 for picture in pictures]
-    with style.styled():
-        figure = style.new_figure(0.7 + sum(heights or [1.0]), shown=target is None)
-        grid = figure.add_gridspec(max(1, len(heights)), COLUMNS, height_ratios=heights or [1.0])
-        for number, row in enumerate(rows):
-            for group, span in zip(row, _spans(len(row)), strict=True):
-                draw_panel(run, group, figure.add_subplot(grid[number, span]), explain=False)
-        for number, picture in enumerate(pictures, start=len(rows)):
-            spans = _spans(1 if len(picture.labels) == 1 else len(shown), picture)
-            draw(picture, shown, [figure.add_subplot(grid[number, span]) for span in spans])
-        if run.title:
-            # A title is the user's, and may hold a dollar sign.
-            figure.suptitle("\n".join(textwrap.wrap(run.title, 90)), parse_math=False)
-        figure.supxlabel(caption(run, bool(shown)), fontsize=7, color=style.GREY, parse_math=False)
-        if target is not None:
-            save(figure, target)
+    figure = style.new_figure(0.7 + sum(heights or [1.0]))
+    grid = figure.add_gridspec(max(1, len(heights)), COLUMNS, height_ratios=heights or [1.0])
+    for number, row in enumerate(rows):
+        for group, span in zip(row, _spans(len(row)), strict=True):
+            draw_panel(run, group, figure.add_subplot(grid[number, span]), explain=False)
+    for number, picture in enumerate(pictures, start=len(rows)):
+        spans = _spans(1 if len(picture.labels) == 1 else len(shown), picture)
+        draw(picture, shown, [figure.add_subplot(grid[number, span]) for span in spans])
+    if run.title:
+        # A title is the user's, and may hold a dollar sign.
+        figure.suptitle("\n".join(textwrap.wrap(run.title, 90)), parse_math=False)
+    figure.supxlabel(caption(run, bool(shown)), fontsize=7, color=style.GREY, parse_math=False)
     return figure
 
 

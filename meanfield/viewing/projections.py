@@ -19,7 +19,7 @@ class Projection:
     Attributes
     ----------
     name : str
-        ``density``, ``norm``, ``plane`` or ``weights``.
+        ``density``, ``norm``, ``plane``, ``weights`` or ``pca``.
     labels : tuple of str
         Of the one or two numbers.
     points : callable
@@ -52,11 +52,13 @@ def projections(start: Ensemble, end: Ensemble) -> dict[str, Projection]:
     moving = moving_columns(start, end)
     end = end.astype("float64")
     if len(moving) == 1:
-        found = [_columns("density", layout, moving)]
+        found = [marginal(layout, moving)]
     elif {"a", "w"} <= set(layout.blocks):
         found = _of_neurons(layout, moving, end)
     else:
-        found = [_columns("plane", layout, moving[:2])]
+        found = [marginal(layout, moving[:2])]
+    if len(moving) > 2:
+        found.append(_components(moving, end))
     return {projection.name: projection for projection in found}
 
 
@@ -89,9 +91,22 @@ def norm(rows: Array) -> Array:
     return largest[:, 0] * np.linalg.norm(rows / largest, axis=1)
 
 
-def _columns(name: str, layout: Layout, columns: list[int]) -> Projection:
+def marginal(layout: Layout, columns: list[int]) -> Projection:
+    """One or two columns as they are."""
     labels = tuple(layout.labels[j] for j in columns)
+    name = "density" if len(columns) == 1 else "plane"
     return Projection(name, labels, lambda ensemble: ensemble.position[:, columns])
+
+
+def _components(moving: list[int], end: Ensemble) -> Projection:
+    """The principal axes of the moving columns about their mean, as they are in the end."""
+    shares = end.mass / end.mass.sum()
+    centre = shares @ end.position[:, moving]
+    axes, explained = principal(end.position[:, moving] - centre, end.mass)
+    labels = tuple(f"component {i + 1} ({share:.0%})" for i, share in enumerate(explained))
+    return Projection(
+        "pca", labels, lambda ensemble: (ensemble.position[:, moving] - centre) @ axes, equal=True
+    )
 
 
 def _of_neurons(layout: Layout, moving: list[int], end: Ensemble) -> list[Projection]:
@@ -142,9 +157,13 @@ def principal_axes(ensemble: Ensemble) -> tuple[Array, tuple[float, float]]:
 
     Not centred: a neuron at w = 0 is a dead one, and stays in the middle of the picture.
     """
-    w = ensemble.position[:, ensemble.layout.columns("w")]
-    scaled = w / max(1e-300, float(np.abs(w).max()))
-    values, vectors = np.linalg.eigh(scaled.T @ (ensemble.mass[:, None] * scaled))
+    return principal(ensemble.position[:, ensemble.layout.columns("w")], ensemble.mass)
+
+
+def principal(points: Array, mass: Array) -> tuple[Array, tuple[float, float]]:
+    """The two main axes (q, 2) of ∫ x xᵀ for points (N, q) with masses; their shares of ∫ |x|²."""
+    scaled = points / max(1e-300, float(np.abs(points).max()))
+    values, vectors = np.linalg.eigh(scaled.T @ (mass[:, None] * scaled))
     axes = vectors[:, [-1, -2]]
     largest = np.abs(axes).argmax(axis=0)
     axes = axes * np.sign(axes[largest, [0, 1]])  # an eigenvector's sign is arbitrary: fix it

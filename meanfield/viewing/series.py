@@ -1,16 +1,28 @@
-"""Observed series over time, in panels of what belongs together."""
+"""Observed series over time, in panels of what belongs together; of one run or several."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from meanfield.arrays import Array
-from meanfield.errors import UnknownName
-from meanfield.viewing.style import FAINT, GREY, line, new_axes, plain
+from meanfield.errors import UnknownName, require
+from meanfield.viewing import style
+from meanfield.viewing.curves import (
+    LABELS,
+    Curve,
+    curves,
+    draw_curves,
+    legend,
+    scale_time,
+    scale_values,
+    seeds_handle,
+)
+from meanfield.viewing.labels import labels_of
+from meanfield.viewing.registry import anything_observed, figure
+from meanfield.viewing.style import GREY, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,61 +35,88 @@ ENERGIES += ["potential", "interaction", "l2", "l1", "tv"]
 # Among those, the ones that say how the flow does come first.
 FIRST = ["free_energy", "entropy", "dissipation", "speed", "w2"]
 ACCURACIES = ["test_accuracy", "train_accuracy"]
-LABELS = {"w2": "$W_2$", "l2": "L2 term", "l1": "L1 term", "tv": "TV term"}
-MOST_COLUMNS = 8
-FEW = 12  # so many points are marked, as a line would hide how few they are
 
 
-@dataclass(frozen=True)
-class Curve:
-    """A line and the band around it.
+@figure("series", anything_observed, several=True)
+def series(
+    runs: Sequence[Run],
+    names: str | Sequence[str] | None = None,
+    ax: Axes | None = None,
+    *,
+    log: bool | None = None,
+) -> list[Axes]:
+    """Observed series over time, in one panel.
 
-    Attributes
-    ----------
-    label : str
-    time, values : (T,) array
-        Over several seeds, the mean.
-    low, high : (T,) array or None
-        Over several seeds, the smallest and the largest value.
-    """
-
-    label: str
-    time: Array
-    values: Array
-    low: Array | None = None
-    high: Array | None = None
-
-
-def series(run: Run, names: str | Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
-    """Draw observed series over time into one panel.
-
-    Several seeds become their mean and a band from the smallest to the largest value. The value
-    axis is logarithmic where everything is positive and spans more than a decade, the time axis
-    where the moments of observation (or the frames) are.
+    Several seeds become their mean and a band from the smallest to the largest value; so does
+    each of several runs. The time axis is logarithmic where the moments of observation (or the
+    frames) are.
 
     Parameters
     ----------
-    run : Run
+    runs : Run or sequence of Run
     names : str or sequence of str, optional
         Default: the energy and its parts. Of a series with columns, such as ``mean``, the first
         eight are drawn.
     ax : matplotlib Axes, optional
         Default: a new figure.
-
-    Returns
-    -------
-    Axes
+    log : bool, optional
+        A logarithmic or a linear axis of values. Default: logarithmic where everything is positive
+        and spans more than a decade.
 
     Raises
     ------
     UnknownName
-        If the run has no such series.
+        If a run has no such series.
     """
-    chosen = check_names(run, names) if names is not None else panels(run)[:1]
-    flat = [name for part in chosen for name in ([part] if isinstance(part, str) else part)]
-    target = new_axes()[0] if ax is None else ax
-    draw_panel(run, flat, target, explain=True)
-    return target
+    flat = panels(runs[0])[0] if names is None else _checked(runs, names)
+    target = style.targets(ax, 1, "panel")[0]
+    draw_panel(runs, flat, target, explain=True, log=log)
+    return [target]
+
+
+@figure("observables", anything_observed, several=True)
+def observables(
+    runs: Sequence[Run],
+    names: str | Sequence[str] | None = None,
+    axes: Axes | Sequence[Axes] | None = None,
+    *,
+    log: bool | None = None,
+) -> list[Axes]:
+    """Observed series side by side, a panel for each.
+
+    Parameters
+    ----------
+    runs : Run or sequence of Run
+        Several are laid over each other.
+    names : str or sequence of str, optional
+        Default: all that every run has, but those with many columns. Energies share a panel where
+        there is one run.
+    axes : sequence of matplotlib Axes, optional
+        One for each panel. Default: a new figure, with rows of three.
+    log : bool, optional
+        As in `series`.
+
+    Raises
+    ------
+    UnknownName
+        If a run has no such series.
+    """
+    if names is not None:
+        groups = [[name] for name in _checked(runs, names)]
+    else:
+        groups = panels(runs[0])
+        if len(runs) > 1:
+            common = set.intersection(*(set(run.names) for run in runs))
+            groups = [[name] for group in groups for name in group if name in common]
+    require(len(groups) > 0, "names", names, "at least one series that all of the runs have")
+    drawn = style.targets(axes, len(groups), "series", columns=3, height=1.9)
+    for group, ax in zip(groups, drawn, strict=True):
+        draw_panel(runs, group, ax, explain=False, log=log)
+    handles = drawn[0].get_legend_handles_labels()[0] if len(runs) > 1 else []
+    handles += seeds_handle(runs)
+    if handles:
+        style.legend_below(drawn, handles, own=axes is None)
+    return drawn
 
 
 def check_names(run: Run, names: str | Sequence[str]) -> list[str]:
@@ -87,6 +126,10 @@ def check_names(run: Run, names: str | Sequence[str]) -> list[str]:
         if name not in run.names:
             raise UnknownName("series", name, run.names)
     return wanted
+
+
+def _checked(runs: Sequence[Run], names: str | Sequence[str]) -> list[str]:
+    return [check_names(run, names) for run in runs][0]  # noqa: RUF015  each is checked
 
 
 def panels(run: Run, names: str | Sequence[str] | None = None) -> list[list[str]]:
@@ -107,74 +150,36 @@ def panels(run: Run, names: str | Sequence[str] | None = None) -> list[list[str]
     return [group for group in together + alone if group]
 
 
-def draw_panel(run: Run, names: Sequence[str], ax: Axes, *, explain: bool) -> None:
-    """Draw series into one panel; `explain` what a band is, unless a caption does."""
-    from matplotlib.patches import Patch
-
-    drawn = [curve for name in names for curve in curves(run, name)]
-    for index, curve in enumerate(drawn):
-        look = line(index)
-        marker = "o" if len(curve.time) <= FEW else ""
-        ax.plot(curve.time, curve.values, label=curve.label, marker=marker, markersize=2.5, **look)
-        if curve.low is not None and curve.high is not None:
-            ax.fill_between(
-                curve.time, curve.low, curve.high, color=look["color"], alpha=0.2, linewidth=0
-            )
+def draw_panel(
+    runs: Run | Sequence[Run],
+    names: Sequence[str],
+    ax: Axes,
+    *,
+    explain: bool,
+    log: bool | None = None,
+) -> None:
+    """Draw series into one panel; `explain` what a band is, and which run is which."""
+    several = list(runs) if isinstance(runs, Sequence) else [runs]
+    drawn = [curve for name in names for curve in curves(several[0], name)]
+    label = _common_name(names, drawn)
+    if len(several) > 1:
+        drawn = [
+            replace(curve, label=called if len(names) == 1 else f"{curve.label}, {called}")
+            for run, called in zip(several, labels_of(several), strict=True)
+            for name in names
+            for curve in curves(run, name)
+        ]
+    draw_curves(drawn, ax)
     accuracies = bool(names) and all(name in ACCURACIES for name in names)
     if accuracies:
-        _baseline(run, ax)
-    _scale_values(ax, drawn, linear=accuracies)
+        for run in several:
+            _baseline(run, ax)
+    scale_values(ax, drawn, log=False if accuracies and log is None else log)
     if accuracies:
         _zoom(ax, drawn)
-    _scale_time(ax, run, drawn)
-    ax.set_xlabel("time $t$")
-    ax.set_ylabel(_common_name(names, drawn))
-    handles = ax.get_legend_handles_labels()[0]
-    if explain and len(run.seeds) > 1:
-        band = f"min to max of {len(run.seeds)} seeds (lines: mean)"
-        handles.append(Patch(color=FAINT, label=band, linewidth=0))
-    if len(handles) > 1:
-        points = sum(len(curve.time) for curve in drawn)
-        # "best" looks at every point, and is slow where there are many.
-        ax.legend(handles=handles, loc="best" if points < 20_000 else "upper right")
-
-
-def curves(run: Run, name: str) -> list[Curve]:
-    """What to draw of a series: one curve, or one for each of the first eight columns."""
-    data = run[name]
-    label = LABELS.get(name, name.replace("_", " "))
-    time = np.asarray(data["time"].values, dtype=float)
-    if "coordinate" not in data.dims:
-        curve = _curve(label, time, data.values)
-        error = f"{name}_error"
-        if curve.low is None and error in run.names:
-            spread = run[error].values
-            return [Curve(f"{label} ± error", time, curve.values, *_around(curve.values, spread))]
-        return [curve]
-    columns = [str(column) for column in data["coordinate"].values]
-    kept = columns[:MOST_COLUMNS]
-    labels = [f"{label} of {column}" for column in kept]
-    if len(columns) > len(kept):
-        labels[-1] += f" ({len(columns) - len(kept)} more)"
-    return [_curve(text, time, data.values[..., j]) for j, text in enumerate(labels)]
-
-
-def _curve(label: str, time: Array, values: Array) -> Curve:
-    """A curve from values (T,) or (seeds, T); what is not finite leaves a gap."""
-    finite = np.isfinite(values)
-    if values.ndim == 1:
-        return Curve(label, time, np.where(finite, values, np.nan))
-    count = finite.sum(axis=0)
-    empty = np.full(len(time), np.nan)
-    low = np.where(finite, values, np.inf).min(axis=0)
-    high = np.where(finite, values, -np.inf).max(axis=0)
-    # Each seed is divided first: the sum of values near the largest float would overflow.
-    mean = (np.where(finite, values, 0.0) / np.maximum(count, 1)).sum(axis=0)
-    return Curve(label, time, *(np.where(count > 0, v, empty) for v in (mean, low, high)))
-
-
-def _around(values: Array, spread: Array) -> tuple[Array, Array]:
-    return values - spread, values + spread
+    scale_time(ax, several, drawn)
+    ax.set_ylabel(label)
+    legend(ax, several, drawn, explain=explain, runs_named=len(several) > 1)
 
 
 def _common_name(names: Sequence[str], drawn: Sequence[Curve]) -> str:
@@ -197,19 +202,6 @@ def _baseline(run: Run, ax: Axes) -> None:
         ax.axhline(values.mean(), color=GREY, linestyle=(0, (8, 3)), linewidth=0.9, label=label)
 
 
-def _scale_values(ax: Axes, drawn: Sequence[Curve], *, linear: bool) -> None:
-    sides = [[curve.values if curve.low is None else curve.low, curve.values] for curve in drawn]
-    values = np.concatenate([v for side in sides for v in side]) if sides else np.empty(0)
-    if not linear and spans_decade(values):
-        ax.set_yscale("log")
-
-
-def spans_decade(values: Array) -> bool:
-    """Whether an axis of values is logarithmic: all are positive, and span more than a decade."""
-    known = values[np.isfinite(values)]
-    return bool(len(known) and known.min() > 0 and known.max() / 10 > known.min())
-
-
 def _zoom(ax: Axes, drawn: Sequence[Curve]) -> None:
     """Let accuracies fill the panel; the first twentieth of a run, where they jump, may leave."""
     late = [curve.values[len(curve.values) // 20 :] for curve in drawn]
@@ -218,40 +210,3 @@ def _zoom(ax: Axes, drawn: Sequence[Curve]) -> None:
     if len(values) and values.min() < 1:
         gap = 1 - float(values.min())
         ax.set_ylim(1 - 1.5 * gap, 1 + 0.05 * gap)
-
-
-def _scale_time(ax: Axes, run: Run, drawn: Sequence[Curve]) -> None:
-    times = [curve.time for curve in drawn if len(curve.time)]
-    if not times:
-        return
-    end = max(float(time[-1]) for time in times)
-    if end == 0:
-        return
-    first = min(float(time[time > 0][0]) for time in times if time[-1] > 0)
-    if end >= 10 * first and any(map(logarithmic, [*times, run.frames.times])):
-        # Up to the first moment the axis is linear, so that the start is there too.
-        ax.set_xscale("symlog", linthresh=first, linscale=0.4)
-        _mark_decades(ax, first, end)
-    ax.set_xlim(0.0, end)
-
-
-def _mark_decades(ax: Axes, first: float, end: float) -> None:
-    """Ticks at 0 and at powers of ten; by itself matplotlib puts some into the linear part."""
-    from matplotlib.ticker import FixedLocator, NullFormatter
-
-    powers = np.arange(np.ceil(np.log10(first)), np.floor(np.log10(end)) + 1)
-    decades = 10.0 ** powers[:: 1 + len(powers) // 7]
-    parts = np.outer(10.0 ** np.arange(powers[0] - 1, powers[-1] + 1), np.arange(2, 10)).ravel()
-    ax.xaxis.set_major_locator(FixedLocator([0.0, *decades]))
-    ax.xaxis.set_minor_locator(FixedLocator(parts[(parts > first) & (parts < end)].tolist()))
-    ax.xaxis.set_minor_formatter(NullFormatter())
-
-
-def logarithmic(times: Array) -> bool:
-    """Whether moments are spaced like powers rather than like multiples."""
-    later = times[times > 0]
-    if len(later) < 5 or later[-1] < 20 * later[0]:
-        return False
-    gaps = np.diff(later)
-    part = max(1, len(gaps) // 4)
-    return bool(np.median(gaps[-part:]) > 5 * np.median(gaps[:part]))

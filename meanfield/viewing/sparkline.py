@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from meanfield.arrays import Array
-from meanfield.viewing.series import logarithmic
+from meanfield.viewing.curves import logarithmic
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 NOTHING = "·"  # where no number is finite

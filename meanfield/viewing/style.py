@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+
+from meanfield.arrays import Array
+from meanfield.errors import require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +32,9 @@ DASHES: list[Any] = [
     (0, (1, 2.5)),
 ]
 POSITIVE, NEGATIVE, GREY, FAINT = COLOURS[1], COLOURS[2], "#555555", "#BBBBBB"
+STAR = "#F0E442"  # of the teacher
 WIDTH = 7.2  # inches: two columns of a journal
+SINGLE = 4.5  # of a panel alone
 
 RC: dict[str, Any] = {
     "font.size": 8,
@@ -82,13 +89,41 @@ def density_map() -> Colormap:
     return ListedColormap(colormaps["Blues"](np.linspace(0.2, 1.0, 256)), name="density")
 
 
-def new_figure(height: float, *, shown: bool) -> Figure:
-    """An empty figure as wide as a page, `height` inches high.
+@dataclass(frozen=True)
+class Sheet:
+    """What new figures are drawn on.
 
-    Where it is to be `shown`, pyplot knows of it; else nobody has to close it.
+    Attributes
+    ----------
+    shown : bool
+        Whether pyplot knows of them, so that ``plt.show()`` and notebooks show them; else nobody
+        has to close them.
+    size : (float, float), optional
+        Width and height in inches, instead of what a figure takes by itself.
     """
-    options: dict[str, Any] = {"figsize": (WIDTH, height), "layout": "constrained"}
-    if shown:
+
+    shown: bool = True
+    size: tuple[float, float] | None = None
+
+
+_sheet: ContextVar[Sheet | None] = ContextVar("sheet", default=None)
+
+
+@contextmanager
+def on(sheet: Sheet) -> Iterator[None]:
+    """A context in which new figures are drawn on such a sheet."""
+    before = _sheet.set(sheet)
+    try:
+        yield
+    finally:
+        _sheet.reset(before)
+
+
+def new_figure(height: float, width: float = WIDTH, *, shown: bool | None = None) -> Figure:
+    """An empty figure of some inches, or of the size that the sheet has."""
+    sheet = _sheet.get() or Sheet()
+    options: dict[str, Any] = {"figsize": sheet.size or (width, height), "layout": "constrained"}
+    if sheet.shown if shown is None else shown:
         from matplotlib import pyplot
 
         return pyplot.figure(**options)
@@ -97,11 +132,70 @@ def new_figure(height: float, *, shown: bool) -> Figure:
     return Figure(**options)
 
 
-def new_axes(count: int = 1) -> list[Axes]:
-    """A row of `count` axes in a new figure."""
+def new_axes(
+    count: int = 1, columns: int | None = None, *, height: float = 2.6, width: float = 0.0
+) -> list[Axes]:
+    """So many axes in a new figure, in rows of `columns` (default: one), `height` inches each.
+
+    The figure is as wide as a page by default, for axes alone as a column of text.
+    """
+    width = width or (SINGLE if count == 1 else WIDTH)
+    across = min(count, columns or count)
+    rows = -(-count // across)
     with styled():
-        figure = new_figure(2.6, shown=True)
-        return list(figure.subplots(1, count, squeeze=False)[0])
+        grid = new_figure(height * rows, width).subplots(rows, across, squeeze=False)
+        for ax in grid.flat[count:]:
+            ax.remove()
+        return list(grid.flat[:count])
+
+
+def targets(
+    axes: Axes | Sequence[Axes] | Array | None, count: int, what: str, **new: Any
+) -> list[Axes]:
+    """The axes to draw on: as many as there are things to draw, given or new.
+
+    Raises
+    ------
+    InvalidInput
+        If fewer are given.
+    """
+    if axes is None:
+        return new_axes(count, **new)
+    given = list(np.ravel(np.asarray(axes, dtype=object)))
+    require(len(given) >= count, "axes", len(given), f"{count} axes, one for each {what}")
+    return given[:count]
+
+
+def colour_bar(drawn: Sequence[Any], axes: Sequence[Axes], label: str) -> None:
+    """What colours mean in what is `drawn` on each of the axes: a bar beside those of a figure."""
+    figures: dict[Any, tuple[Any, list[Axes]]] = {}
+    for one, ax in zip(drawn, axes, strict=True):
+        figures.setdefault(ax.get_figure(), (one, []))[1].append(ax)
+    for figure, (one, own) in figures.items():
+        figure.colorbar(one, ax=own, label=label, shrink=0.9, pad=0.02)
+
+
+def dots(ax: Axes, points: Array, area: Any, **look: Any) -> None:
+    """Markers at points (N, 2), of an area in square points."""
+    ax.scatter(points[:, 0], points[:, 1], area, **look)
+
+
+def legend_below(axes: Sequence[Axes], handles: Sequence[Any], *, own: bool) -> None:
+    """A legend for all axes: below their `own` figure, or in the first of the user's axes."""
+    if own or len(firsts(axes)) > 1:
+        for ax in firsts(axes):
+            figure: Any = ax.get_figure()
+            figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 5))
+    else:
+        axes[0].legend(handles=handles)
+
+
+def firsts(axes: Sequence[Axes]) -> list[Axes]:
+    """The first of the axes of each figure: of several, as the pictures of a film are, each."""
+    found: dict[Any, Axes] = {}
+    for ax in axes:
+        found.setdefault(ax.get_figure(), ax)
+    return list(found.values())
 
 
 def plain(text: str) -> str:

@@ -12,7 +12,8 @@ from meanfield.arrays import Array
 from meanfield.ensemble import Layout
 from meanfield.errors import UnknownName
 from meanfield.storage import summarise
-from meanfield.viewing.series import ACCURACIES, ENERGIES, FIRST, spans_decade
+from meanfield.viewing.curves import spans_decade
+from meanfield.viewing.series import ACCURACIES, ENERGIES, FIRST
 from meanfield.viewing.sparkline import sparkline
 
 COLUMNS = 4  # of a vector, that are shown

@@ -317,3 +317,24 @@ def test_the_figure(tmp_path, on_data):
     for word in ("function", "coupling", "variance", "slope of the logarithms", "replicas"):
         assert word in text
     assert "function" in repr(on_data)
+
+
+def test_the_figure_shows_errors_and_slopes(on_data):
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots(1, 2)
+    on_data.plot(axes=axes)
+    drawn = {line.get_label(): line for line in axes[0].lines}
+    values = [found.value for found in on_data.constants("function")]
+    known = np.isfinite(values) & (np.array(values) > 0)
+    np.testing.assert_array_equal(drawn["function"].get_xdata(), on_data.sizes[known])
+    np.testing.assert_allclose(
+        drawn["function"].get_ydata(), (values / on_data.sizes)[known], rtol=1e-12
+    )
+    rates = on_data.rates()[on_data.quantities[0]]
+    slopes = rates.sel(estimate="value").values
+    np.testing.assert_array_equal(axes[1].lines[0].get_ydata(), slopes[np.isfinite(slopes)])
+    band = axes[1].collections[0].get_paths()[0].vertices
+    edges = rates.sel(estimate=["low", "high"]).values
+    assert band[:, 1].min() == pytest.approx(np.nanmin(edges))
+    assert band[:, 1].max() == pytest.approx(np.nanmax(edges))

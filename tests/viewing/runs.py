@@ -48,6 +48,14 @@ def shrinking(width: int = 1, count: int = 9, **options) -> Run:
     return simulate(Wasserstein(L2()), start, **options)
 
 
+@functools.cache
+def diffusing() -> Run:
+    """Twelve particles of the plane that change places."""
+    start = NormalInit(12).draw(Layout.plain(2), 3)
+    flow = Langevin(L2() + Entropy())
+    return simulate(flow, start, scheme=EulerMaruyama(0.1), until=2.0, frames=evenly(3))
+
+
 def still(ensemble: Ensemble) -> Run:
     """A run of one step that hardly moves the given particles."""
     return simulate(Wasserstein(1e-9 * L2()), ensemble, scheme=Euler(1.0), until=1.0)

@@ -5,7 +5,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from meanfield.ensemble import Ensemble
-from meanfield.errors import InvalidInput, UnknownName
+from meanfield.errors import InvalidInput, UnknownName, Unsupported
 from meanfield.flows import Wasserstein
 from meanfield.functionals import L2
 from meanfield.initial import NormalInit
@@ -51,12 +51,12 @@ def network_run(outer="trained", count=5, **options):
     ("options", "expected"),
     [
         ({"dim": 1}, ["plane"]),
-        ({"dim": 1, "network": {"bias": True}}, ["plane", "weights"]),
+        ({"dim": 1, "network": {"bias": True}}, ["plane", "weights", "pca"]),
         ({"dim": 1, "outer": "fixed"}, ["density"]),
-        ({"dim": 2}, ["plane", "weights"]),
+        ({"dim": 2}, ["plane", "weights", "pca"]),
         ({"dim": 2, "outer": "fixed"}, ["norm", "weights"]),
         ({"dim": 2, "mobility": {"a": 0.0}}, ["norm", "weights"]),
-        ({"dim": 4, "network": {"outputs": 3, "bias": True}}, ["plane", "weights"]),
+        ({"dim": 4, "network": {"outputs": 3, "bias": True}}, ["plane", "weights", "pca"]),
     ],
 )
 def test_which_projections_suit_a_network(options, expected, axes):
@@ -68,7 +68,7 @@ def test_which_projections_suit_a_network(options, expected, axes):
 
 def test_which_projections_suit_plain_particles():
     assert names(runs.shrinking(width=1)) == ["density"]
-    assert names(runs.shrinking(width=3)) == ["plane"]
+    assert names(runs.shrinking(width=3)) == ["plane", "pca"]
 
 
 def test_a_density_integrates_to_the_mass(axes):
@@ -230,7 +230,7 @@ def test_a_seed_that_diverged_is_drawn_up_to_there(axes):
 
 
 def test_a_seed_that_never_ran_has_no_picture():
-    with pytest.raises(InvalidInput, match="this seed has frames"):
+    with pytest.raises(Unsupported, match="'distribution': seed 3 has no frames: step 9"):
         distribution(runs.second_seed_diverged().replica(3))
 
 

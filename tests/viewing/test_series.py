@@ -10,7 +10,8 @@ from meanfield.errors import UnknownName
 from meanfield.observables import Observe
 from meanfield.schedules import at, evenly
 from meanfield.viewing import series
-from meanfield.viewing.series import logarithmic, panels
+from meanfield.viewing.curves import logarithmic
+from meanfield.viewing.series import panels
 from tests.viewing import runs
 
 
@@ -23,7 +24,7 @@ def ax():
 
 def test_a_line_is_the_series(ax):
     run = runs.teacher_student()
-    assert series(run, ["risk", "energy", "l2"], ax) is ax
+    assert series(run, ["risk", "energy", "l2"], ax) == [ax]
     assert [line.get_label() for line in ax.lines] == ["risk", "energy", "L2 term"]
     for line, name in zip(ax.lines, ["risk", "energy", "l2"], strict=True):
         np.testing.assert_array_equal(line.get_xdata(), run[name]["time"])
@@ -73,7 +74,7 @@ def test_by_default_the_energy_and_its_parts(ax):
 
 
 def test_without_axes_there_is_a_new_figure():
-    figure = series(runs.shrinking()).figure
+    figure = series(runs.shrinking())[0].figure
     assert plt.fignum_exists(figure.number)
 
 
