@@ -103,19 +103,23 @@ def _cloud(given: Ensemble) -> Markup | str:
     """The particles in the plane that figures would take; nothing where that is a line."""
     from meanfield.viewing.projections import outer, projections
 
-    projection = next(iter(projections(given, given).values()))
-    if len(projection.labels) < 2:
+    stride, blocks = -(-len(given) // MOST_POINTS), given.layout.blocks
+    if blocks.get("w") == (2,):  # where directions can be seen they say more than norms
+        points, labels, equal = given.w, ["w[0]", "w[1]"], True
+    else:
+        projection = next(iter(projections(given, given).values()))
+        points, labels, equal = projection.points(given), [*projection.labels], projection.equal
+    if len(labels) < 2:
         return ""
-    stride = -(-len(given) // MOST_POINTS)
-    points = projection.points(given)[::stride]
-    second = outer(given)[::stride] < 0 if "a" in given.layout.blocks else np.zeros(len(points))
-    across, up = (label.replace("$", "") for label in projection.labels)
+    points = points[::stride]
+    second = outer(given)[::stride] < 0 if "a" in blocks else np.zeros(len(points))
+    across, up = (label.replace("$", "") for label in labels)
     said = f"{up} over {across}"
     if second.any():
         said += "; hollow: a < 0"
     if stride > 1:
         said += f"; 1 particle in {stride}"
-    return Markup(scatter(points, second.astype(bool)) + "<br>" + small(said))
+    return Markup(scatter(points, second.astype(bool), equal) + "<br>" + small(said))
 
 
 def experiment(given: Experiment) -> Markup:

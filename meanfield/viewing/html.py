@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from meanfield.arrays import Array
-from meanfield.viewing.curves import spans_decade
+from meanfield.viewing.curves import logarithmic, spans_decade
 
 ACCENT = "#3584c4"  # told from white and from black
 SECOND = "#d9672a"
 CURVE = (150, 24)  # pixels
-PANEL = (260, 200)
+PANEL = (220, 220)
+ROUNDING = 1e-12  # of the largest value: what differs by less is drawn as one
 LIVE = (420, 90)
 CELL = "padding:.15em .7em; text-align:{}; background:none"
 
@@ -71,6 +72,7 @@ def curve(times: Array, values: Array, log: bool = False, size: tuple[int, int] 
     Parameters
     ----------
     times, values : (T,) array
+        Moments that are spaced like powers are drawn evenly spaced.
     log : bool
         Whether heights are logarithms of the values, which are positive then.
     size : (int, int)
@@ -80,7 +82,8 @@ def curve(times: Array, values: Array, log: bool = False, size: tuple[int, int] 
     there = np.isfinite(heights)
     if not there.any():
         return Markup("")
-    x, y = _scaled(np.asarray(times, dtype=float), size[0]), size[1] - _scaled(heights, size[1])
+    moments = np.arange(len(times)) if logarithmic(times) else times
+    x, y = _scaled(moments, size[0]), size[1] - _scaled(heights, size[1])
     pieces, fresh = [], True
     for i in np.flatnonzero(there | np.r_[False, there[:-1]]):
         if there[i]:
@@ -101,15 +104,23 @@ def live(share: float, words: str, times: Sequence[float], values: Sequence[floa
     return element("div", element("div", bar, small(words)), drawn)
 
 
-def scatter(points: Array, second: Array, size: tuple[int, int] = PANEL) -> Markup:
+def scatter(
+    points: Array, second: Array, equal: bool = False, size: tuple[int, int] = PANEL
+) -> Markup:
     """Points (N, 2) in a frame; those that are `second` (N,) have another colour, and are hollow.
 
-    Axes cross at 0 where it is within.
+    Axes cross at 0 where it is within; `equal` gives them one scale, in a frame that is square.
     """
     finite = np.isfinite(points).all(axis=1)
     points, second = points[finite], second[finite]
-    low, high = points.min(axis=0, initial=np.inf), points.max(axis=0, initial=-np.inf)
-    x, y = _scaled(points[:, 0], size[0]), size[1] - _scaled(points[:, 1], size[1])
+    if not len(points):
+        return Markup("")
+    low, high = points.min(axis=0), points.max(axis=0)
+    if equal:
+        half = (high / 2 - low / 2).max()
+        low, high = low / 2 + high / 2 - half, low / 2 + high / 2 + half
+    x, y = (_place(points[:, axis], low[axis], high[axis], size[axis]) for axis in (0, 1))
+    y = size[1] - y
     marks = [
         f'<circle cx="{a:.1f}" cy="{b:.1f}" r="2" '
         + (f'fill="none" stroke="{SECOND}"/>' if other else f'fill="{ACCENT}" fill-opacity=".8"/>')
@@ -117,7 +128,7 @@ def scatter(points: Array, second: Array, size: tuple[int, int] = PANEL) -> Mark
     ]
     axes = []
     for axis in (0, 1):
-        if len(points) and low[axis] < 0 < high[axis]:
+        if low[axis] < 0 < high[axis]:
             place = _place(0.0, low[axis], high[axis], size[axis])
             ends = (
                 f'x1="{place:.1f}" x2="{place:.1f}" y1="0" y2="{size[1]}"'
@@ -152,7 +163,8 @@ def _scaled(values: Array, length: int) -> Array:
 
 
 def _place(value: Any, low: float, high: float, length: int) -> Any:
-    """Where values lie on an axis with a margin of two pixels; in its middle if all are one."""
+    """Where values lie on an axis with a margin of two pixels; in its middle if all are alike."""
     # Halves: the difference of two numbers near the largest float would be infinite.
-    share = (value / 2 - low / 2) / (high / 2 - low / 2) if high > low else value * 0.0 + 0.5
+    wide = high / 2 - low / 2 > ROUNDING * max(abs(low), abs(high))
+    share = (value / 2 - low / 2) / (high / 2 - low / 2) if wide else value * 0.0 + 0.5
     return 2.0 + (length - 4.0) * share

@@ -55,6 +55,9 @@ def test_a_curve_goes_through_its_values():
     assert line == pytest.approx(np.array([[2, 2], [2 + 100 / 3, 42], [102, 22]]), abs=0.06)
     (line,) = points(html.curve(times, np.array([1.0, 10.0, 100.0]), log=True, size=(104, 44)))
     assert line[:, 1] == pytest.approx([42, 22, 2])
+    powers = 10.0 ** np.arange(11)
+    (line,) = points(html.curve(powers, powers, size=(104, 44)))
+    assert np.diff(line[:, 0]) == pytest.approx(10)
 
 
 def test_a_curve_has_gaps_and_survives_all_numbers():
@@ -74,7 +77,18 @@ def test_a_scatter_has_a_marker_for_every_finite_point():
     marks = list(found.iter("circle"))
     assert [mark.attrib["fill"] == "none" for mark in marks] == [False, True, False]
     assert len(list(found.iter("line"))) == 2
-    assert list(parsed(html.scatter(places[2:3], np.array([True]))).iter("circle")) == []
+    assert html.scatter(places[2:3], np.array([True])) == ""
+
+
+def test_a_scatter_has_one_scale_where_it_should():
+    square = np.array([[0.0, 0.0], [4.0, 1.0]])
+    hidden = np.zeros(2, dtype=bool)
+    (one, two) = parsed(html.scatter(square, hidden, equal=True, size=(104, 104))).iter("circle")
+    across, up = (float(two.attrib[key]) - float(one.attrib[key]) for key in ("cx", "cy"))
+    assert (across, up) == pytest.approx((100, -25))
+    alike = np.array([[1.0, 0.0], [1.0 + 1e-15, 1.0]])
+    marks = parsed(html.scatter(alike, hidden, size=(104, 104))).iter("circle")
+    assert [mark.attrib["cx"] for mark in marks] == ["52.0", "52.0"]
 
 
 def test_nothing_sets_the_colours_of_the_page():
