@@ -424,7 +424,8 @@ def test_commands_files_and_names_are_completed(complete, tmp_path):
     for command in ("show", "view", "watch", "resume", "export", "cite", "distance", "diff"):
         assert complete(f"meanfield {command} te") == ["teacher.h5", "test.h5"], command
     offered = complete("meanfield plot te")
-    assert offered[:2] == ["teacher.h5", "test.h5"] and "test_accuracy" in offered
+    assert offered[:2] == ["teacher.h5", "test.h5"]
+    assert "test_accuracy" in offered
     assert complete("meanfield plot teacher.h5 gen") == ["genealogy"]
     assert complete("meanfield verify ") == sorted(verification.systems)
     assert complete("meanfield watch teacher.h5 test_a") == ["test_accuracy"]

@@ -66,6 +66,10 @@ def shown(name: str) -> str:
     else:
         tabs = [f":::{{tab-item}} {variant}\n{image}\n:::" for variant, image in pictures.items()]
         parts.append("\n".join(["::::{tab-set}", *tabs, "::::"]))
+    for figure, variant in found["closer"].items():
+        of = f" of the variant `{variant}`" if variant else ""
+        image = f"![{name}: {figure}]({folder}/closer-{figure}.png)"
+        parts.append(f"The figure `{figure}`{of}:\n\n{image}")
     return "\n\n".join(parts)
 
 

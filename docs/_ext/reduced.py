@@ -29,6 +29,17 @@ EXPERIMENTS = ROOT / "experiments"
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 KEPT = ROOT / "build" / "docs" / "experiments"
 PROCESSES = min(4, os.cpu_count() or 1)
+# What an experiment is about, where the overview does not show it: figures, and of which variant.
+CLOSER = {
+    "birth-death": {"function": "births", "genealogy": "births"},
+    "breast-cancer": {"marginals": ""},
+    "dawson": {"distribution": "cold"},
+    "implicit-bias": {"decision": "both-256"},
+    "sparse-deconvolution": {"function": ""},
+    "teacher-student": {"matrix": ""},
+    "two-gaussians-neurons": {"radial": "delta-0.8"},
+    "underdamped": {"energy": ""},
+}
 
 
 def names() -> list[str]:
@@ -84,7 +95,12 @@ def run(name: str, folder: Path) -> None:
     pictures = {variant: f"{variant or name}.png" for variant in runs}
     for variant, picture in pictures.items():
         runs[variant].plot(parts / picture)
-    text = json.dumps({"claims": claims, "pictures": pictures}, indent=1)
+    closer = {}
+    for figure, wanted in CLOSER.get(name, {}).items():
+        variant = wanted or next(iter(runs))
+        runs[variant].plot.save(parts / f"closer-{figure}.png", figure)
+        closer[figure] = variant
+    text = json.dumps({"claims": claims, "pictures": pictures, "closer": closer}, indent=1)
     (parts / "result.json").write_text(text, encoding="utf-8")
     parts.rename(folder)
 

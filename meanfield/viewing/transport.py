@@ -181,7 +181,7 @@ def matrix(
     picture = left.imshow(found.values, cmap=style.density_map(), vmin=0.0)
     style.colour_bar([picture], [left], NAMES.get(chosen, chosen))
     names = labels_of(runs) if len(runs) > 1 else [""]
-    ticks = [f"{frame.time:.3g}" for frame in flat]
+    ticks = [f"{frame.time:.4g}" for frame in flat]
     every = range(0, len(flat), -(-len(flat) // 12))
     left.set_xticks(every, [ticks[i] for i in every], rotation=90)
     left.set_yticks(every, [ticks[i] for i in every])
