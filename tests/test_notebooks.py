@@ -11,6 +11,8 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
+from meanfield.progress import Display, display_of
+
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "notebooks"
 NOTEBOOKS = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
@@ -103,6 +105,10 @@ def simulate(**given):
     start, plain = mf.NormalInit(10), mf.Layout.plain(2)
     mf.simulate(flow, start, layout=plain, scheme=mf.Heun(0.01), until=1.0, **given)
 """
+
+
+def test_elsewhere_nothing_is_shown():
+    assert type(display_of(None)) is type(display_of(False)) is Display
 
 
 def test_progress_is_shown_in_notebooks_of_long_runs_only(execute):
