@@ -251,6 +251,11 @@ class Ensemble:
 
         return reductions.mean(values, self.mass)
 
+    def _repr_html_(self) -> str:
+        from meanfield.viewing import displays
+
+        return displays.ensemble(self)
+
     def __repr__(self) -> str:
         shapes = self.layout.blocks.items()
         blocks = ", ".join(f"{name}{list(shape) or ''}" for name, shape in shapes)

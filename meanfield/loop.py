@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from meanfield.schemes import Scheme
 from meanfield.stopping import Stop
 from meanfield.storage import Journal, Memory
 
-Progress = Call | Display
+Progress = Call | Display | Literal[False]
 When = Schedule | Mapping[str, Any] | Sequence[float]
 Axes = dict[str, tuple[list[int], list[Observable]]]
 

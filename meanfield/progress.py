@@ -6,7 +6,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Self, TextIO
+from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
 
 if TYPE_CHECKING:
     from meanfield.observables import View
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Call = Callable[[int, int, "View"], None]
 
 OFTEN = 0.2  # seconds between two looks of a terminal
+BRIEF, LIVE = 1.0, 0.35  # seconds until a notebook shows it, and between two pictures there
 WINDOW = 30.0  # seconds over which the rate is taken
 SOON, LONGEST = 30.0, 3600.0  # seconds to the first line in a log, and between two at most
 ENERGIES = ("energy", "free_energy", "risk")  # the first that is observed is told
@@ -59,11 +60,19 @@ class Calling(Display):
         self._call(step, self._total, view)
 
 
-def display_of(progress: Call | Display | None) -> Display:
-    """What `simulate` was given, as a display."""
-    if progress is None:
+def display_of(progress: Call | Display | Literal[False] | None) -> Display:
+    """What `simulate` was given, as a display; by default that of notebooks, within one."""
+    if progress is None and in_notebook():
+        return Notebook()
+    if progress is None or progress is False:
         return Display()
     return progress if isinstance(progress, Display) else Calling(progress)
+
+
+def in_notebook() -> bool:
+    """Whether this runs in the kernel of a notebook."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
 def display_for(quiet: bool, stream: TextIO | None = None) -> Display:
@@ -138,11 +147,10 @@ class Bar(_Worded):
     def __enter__(self) -> Self:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
-        from rich.table import Column
 
         self._bar = Progress(
             BarColumn(bar_width=14),
-            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+            TextColumn("{task.description}", markup=False),
             console=Console(file=self._stream),
             refresh_per_second=5,
             transient=True,
@@ -177,6 +185,54 @@ class Lines(_Worded):
 
     def _show(self, done: int, words: str) -> None:
         print(f"meanfield: {words}", file=self._stream, flush=True)
+
+
+class Notebook(_Worded):
+    """A bar with a curve of the energy below a notebook's cell, of which one line stays.
+
+    Of a run that ends within a second nothing is shown.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(sys.stderr, clock)
+        self._handle: Any = None
+        self._curve: tuple[int, list[float], list[float]] = 0, [], []
+
+    def observe(self, replica: int, time: float, values: Mapping[str, Any]) -> None:
+        super().observe(replica, time, values)
+        if self._curve[0] != replica:
+            self._curve = replica, [], []
+        name = next((name for name in ENERGIES if name in values), "")
+        if name:
+            self._curve[1].append(time)
+            self._curve[2].append(float(values[name]))
+
+    def end(self, status: str, reason: str) -> None:
+        from meanfield.viewing import html
+
+        if self._handle is not None:
+            elapsed = span(self._clock() - self._begin)
+            self._draw(html.small(f"{status}: {reason}; {elapsed}"))
+
+    def start(self, plan: Plan, done: int) -> None:
+        self._begin = self._clock()
+        super().start(plan, done)
+
+    def _pause(self, now: float) -> float:
+        return BRIEF if now - self._begin < BRIEF else LIVE
+
+    def _show(self, done: int, words: str) -> None:
+        from meanfield.viewing import html
+
+        self._draw(html.live(done / self._total, words, *self._curve[1:]))
+
+    def _draw(self, content: str) -> None:
+        from IPython.display import HTML, display
+
+        if self._handle is None:
+            self._handle = display(HTML(content), display_id=True)
+        else:
+            self._handle.update(HTML(content))
 
 
 def rate(per_second: float) -> str:

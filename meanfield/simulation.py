@@ -104,9 +104,10 @@ def simulate(
         the package's logger and in the run's ``stop_reason`` and ``diagnostics``), or to stop with
         status "diverged"; see `meanfield.guards.Descent`. Unless "off", a step that is unstable
         from the start is told too, in runs long enough for the check to cost at most 2 %.
-    progress : callable or Display, optional
+    progress : callable, Display or False, optional
         ``progress(step, total, view)`` after every step; or a `meanfield.progress.Display`, which
-        is also told of the start, of what is observed, and of the end.
+        is also told of the start, of what is observed, and of the end. Default: in a notebook, a
+        bar with a curve of the energy once a run takes longer than a second; False: nothing.
     resume : bool
         Continue the run that was left in ``out`` unfinished, to the bits that it would have had;
         if there is none, start it.

@@ -45,7 +45,7 @@ FIRST = (
     *("kernels/test_layer.py", "activations/test_gaussian_averages.py", "test_documents.py"),
     *("kernels/test_compile.py", "config/test_shipped.py", "reliability/test_environment.py"),
     *("sweeps/test_chaos.py", "sweeps/test_processes.py", "verification/test_systems.py"),
-    *("schemes/test_orders.py", "test_benchmarks.py"),
+    *("schemes/test_orders.py", "test_benchmarks.py", "test_notebooks.py"),
 )
 
 

@@ -297,7 +297,7 @@ def test_examples_of_contributing():
         for code in examples:
             assert len(code.splitlines()) <= 20
             exec(compile(code, "CONTRIBUTING.md", "exec"), names)
-        network = mf.TwoLayer({"kind": "cubic", "slope": 0.5}, dim=2)
+        network = mf.TwoLayer({"kind": "cubic", "linear": 0.5}, dim=2)
         data = mf.FiniteData([[1.0, 0.0], [0.0, 1.0], [1.0, -1.0]], [1.0, -1.0, 0.5])
         risk = mf.Risk(network, data)
         start = mf.NormalInit(6, scale={"w": 0.3}).draw(network.layout, seed=0)

@@ -19,12 +19,12 @@ import meanfield as mf
 from meanfield import cli
 from meanfield.cli import completion, contents, output
 from meanfield.cli.report import page, record
-from meanfield.cli.series import Series, series_of, table
-from meanfield.cli.sparkline import BLOCKS, sparkline
 from meanfield.ensemble import Layout
 from meanfield.progress import Bar, Calling, Display, Lines, display_for, rate, span
 from meanfield.schedules import Grid
 from meanfield.storage import sight_of
+from meanfield.viewing.sparkline import BLOCKS, sparkline
+from meanfield.viewing.summaries import Series, series_of, table
 from tests.conftest import EXPERIMENT
 from tests.test_cli import VARIANTS
 

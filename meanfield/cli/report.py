@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from meanfield.cli.output import COLOURS, Line, columns
-from meanfield.cli.series import series_of, table
 from meanfield.storage import Sight, sight_of, summarise
+from meanfield.viewing.summaries import series_of, table
 
 if TYPE_CHECKING:
     from meanfield.storage import Run

@@ -168,7 +168,7 @@ class Watch:
 
     def page(self) -> list[Line]:
         """What a terminal shows."""
-        from meanfield.cli.series import table
+        from meanfield.viewing.summaries import table
 
         sight = self.sight
         title = (sight.plan.title if sight.plan else "") or str(self.path)
@@ -199,7 +199,7 @@ class Watch:
 
     def _rows(self, current: bool = False) -> list[Any]:
         """The series; `current`: of the seed in progress alone, while there is one."""
-        from meanfield.cli.series import series_of
+        from meanfield.viewing.summaries import series_of
 
         sight = self.sight
         if sight.plan is None or not sight.series:

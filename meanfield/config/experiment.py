@@ -196,6 +196,11 @@ class Experiment:
         return self._run.until
 
     @property
+    def changed(self) -> dict[str, set[str]]:
+        """By section, the keys that are not left to their defaults."""
+        return self._sections.changed
+
+    @property
     def origin(self) -> Origin:
         """What it was read from, and the files that it reads."""
         return Origin(self._folder, self._sections.files)
@@ -365,6 +370,11 @@ class Experiment:
             checkpoint=Checkpoint(**self._run.checkpoint),
             max_wall=max_wall,
         )
+
+    def _repr_html_(self) -> str:
+        from meanfield.viewing import displays
+
+        return displays.experiment(self)
 
     def network_and_data(self, seed: int) -> tuple[TwoLayer, Any]:
         """The network, and what `Risk` takes as data, of one replica."""

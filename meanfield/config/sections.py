@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from meanfield.activations import activations
+from meanfield.config.arguments import arguments
 from meanfield.config.data import DataSection, TeacherTable
 from meanfield.config.energy import EnergySection
 from meanfield.config.paths import measures_to_a_run
 from meanfield.config.problems import Problems, unknown_key
 from meanfield.config.run import RunSection
-from meanfield.config.tables import Checked, Table, check, check_kind
+from meanfield.config.tables import Checked, Table, check, check_kind, plain
 from meanfield.config.values import WRONG
 from meanfield.errors import InvalidInput
 from meanfield.flows import Flow, flows
@@ -96,6 +97,19 @@ class Sections:
         for number, observable in enumerate(self.run.table()["observe"]):
             if isinstance(observable, Mapping) and measures_to_a_run(observable):
                 found[f"run.observe.{number}.to"] = Path(run_at(observable["to"])[0])
+        return found
+
+    @property
+    def changed(self) -> dict[str, set[str]]:
+        """By section, the keys that are not left to their defaults; ``kind`` is one of them."""
+        found = {}
+        for name in SECTIONS:
+            data = name == "data"
+            checked = self.data.checked if data else getattr(self, name)
+            also = arguments(type(self.data.use)) if data else {}
+            known = {**arguments(checked.cls), **also}
+            table = plain({key: each.default for key, each in known.items()})
+            found[name] = {k for k, v in checked.table().items() if k not in table or table[k] != v}
         return found
 
 

@@ -312,6 +312,11 @@ class Run:
 
         return view(self, path, **options)
 
+    def _repr_html_(self) -> str:
+        from meanfield.viewing import displays
+
+        return displays.run(self)
+
     def __repr__(self) -> str:
         where = self.path or "in memory"
         head = f"Run {self.title!r} ({where}): {self.status}, {self.stop_reason}"

@@ -193,6 +193,11 @@ class Chaos:
         place = -1 if time is None else int(np.abs(moments - time).argmin())
         return np.asarray(data.values[..., place])
 
+    def _repr_html_(self) -> str:
+        from meanfield.viewing import displays
+
+        return displays.chaos(self)
+
     def __repr__(self) -> str:
         return f"Chaos {self.sweep.title!r} over {self.key}, {self.table()}"
 

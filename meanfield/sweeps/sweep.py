@@ -192,6 +192,11 @@ class Sweep:
         attributes = {"title": self.title, "of": self._state}
         results.write(self.path / RESULTS, {"/": final, "/series": series}, attributes)
 
+    def _repr_html_(self) -> str:
+        from meanfield.viewing import displays
+
+        return displays.sweep(self)
+
     def __repr__(self) -> str:
         done = int((self.final["status"] == FINISHED).sum())
         axes = [f"{key} ({len(values)})" for key, values in self.grid.items()]

@@ -104,6 +104,11 @@ class Distance:
             "notes": list(self.notes),
         }
 
+    def _repr_html_(self) -> str:
+        from meanfield.viewing import displays
+
+        return displays.distance(self)
+
     def __repr__(self) -> str:
         error = f" ± {self.standard_error:.2g}" if self.standard_error else ""
         bias = f", bias {self.bias:.1g}" if self.bias else ""

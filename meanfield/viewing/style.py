@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -64,11 +64,16 @@ RC: dict[str, Any] = {
 }
 
 
-def styled() -> AbstractContextManager[None]:
+@contextmanager
+def styled() -> Iterator[None]:
     """A context in which figures have the style of meanfield."""
     import matplotlib
 
-    return matplotlib.rc_context(cast(Any, RC))
+    with matplotlib.rc_context(cast(Any, RC)):
+        yield
+        interactive = matplotlib.is_interactive()
+    # A notebook says so when pyplot is first imported, which may be within.
+    matplotlib.interactive(interactive)
 
 
 def line(index: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from meanfield.errors import FileProblem
+from meanfield.progress import in_notebook
 from meanfield.storage import Run, durable
 from meanfield.viewing.explorer.page import GENERATOR, build
 from meanfield.viewing.explorer.room import Wanted
@@ -131,11 +132,6 @@ def check_page(path: str | os.PathLike[str], force: bool = False) -> Path:
             f"{target} exists already, and is no page of a run: choose another name, or --force"
         )
     return target
-
-
-def in_notebook() -> bool:
-    """Whether this runs in a notebook's kernel."""
-    return "ipykernel" in sys.modules
 
 
 def has_display() -> bool:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from meanfield.arrays import Array
-from meanfield.cli.sparkline import sparkline
 from meanfield.ensemble import Layout
 from meanfield.errors import UnknownName
 from meanfield.storage import summarise
 from meanfield.viewing.curves import spans_decade
 from meanfield.viewing.series import ACCURACIES, ENERGIES, FIRST
+from meanfield.viewing.sparkline import sparkline
 
 COLUMNS = 4  # of a vector, that are shown
 ORDER = [*ENERGIES, *ACCURACIES, *FIRST]
@@ -62,10 +62,14 @@ class Series:
         total = (np.where(known, self.values, 0.0) / np.maximum(count, 1)).sum(axis=0)
         return np.where(count > 0, total, np.nan)
 
+    @property
+    def log(self) -> bool:
+        """Whether its figure would have a logarithmic axis of values."""
+        return self.name not in ACCURACIES and spans_decade(self.values)
+
     def curve(self, width: int) -> str:
         """Its mean over the seeds in one line; on the scale that its figure would have."""
-        log = self.name not in ACCURACIES and spans_decade(self.values)
-        return sparkline(self.times, self.mean, width, log)
+        return sparkline(self.times, self.mean, width, self.log)
 
     def record(self) -> dict[str, Any]:
         """For programs: means over the seeds of first and last values, and the extremes."""
@@ -139,7 +143,7 @@ def table(several: Sequence[Series], width: int) -> list[str]:
     What has no room is left out: first the extremes, then the curve.
     """
     names = ["series", *(series.name for series in several)]
-    first = ["first", *(_short(series.first) for series in several)]
+    first = ["first", *(short(series.first) for series in several)]
     last = ["last", *(summarise(series.last) for series in several)]
     extremes = [
         ["min", *(_number(series.finite, np.min) for series in several)],
@@ -160,7 +164,8 @@ def table(several: Sequence[Series], width: int) -> list[str]:
     return lines
 
 
-def _short(values: Array) -> str:
+def short(values: Array) -> str:
+    """The mean of those that are numbers, to four digits."""
     found = summary(values)
     return "" if found is None else f"{found:.4g}"
 
