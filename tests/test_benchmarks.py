@@ -252,7 +252,7 @@ def test_bench_prints_writes_and_fails_on_a_wrong_kernel(monkeypatch, tmp_path, 
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == cli.WRONG_INPUT
-    assert "cannot be written" in capsys.readouterr().err
+    assert "does not exist" in capsys.readouterr().err
 
 
 def test_a_row_that_fails_is_told(monkeypatch):
