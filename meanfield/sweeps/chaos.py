@@ -20,6 +20,7 @@ from meanfield.config import Experiment, ExperimentFile
 from meanfield.config.files import Paths
 from meanfield.config.oracles import oracle_of
 from meanfield.errors import require, require_count
+from meanfield.guards import warn
 from meanfield.limits import Oracle
 from meanfield.loop import Problem
 from meanfield.schemes import Scheme
@@ -283,6 +284,8 @@ def chaos(
     if reference is not None:
         oracle = oracle_of(reference, "reference", problem.flow.energy, first["energy"])
         exact = Reference(oracle, probe, problem.start)
+        if doubt := exact.doubt(problem.flow.driving):
+            warn(doubt)
     found = run_design(design, Path(folder), workers, threads, max_wall, say)
     done = (found.final["status"].transpose(key, "seed") == FINISHED).values
     if found.stopped or done.any(axis=1).sum() < least or done.all(axis=0).sum() < 2:

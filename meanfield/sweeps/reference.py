@@ -10,11 +10,14 @@ import numpy as np
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
 from meanfield.errors import Unsupported
+from meanfield.functionals import Functional
 from meanfield.limits import Oracle
 from meanfield.sweeps.measure import W2_PARTICLES, Probe
 
 if TYPE_CHECKING:
     import xarray
+
+FEW, CLOSE = 200, 0.05  # particles for a measure, whose energy is then off by less
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,27 @@ class Reference:
         except Unsupported:
             found = self.measure(time)
         return None if found is None else self.probe.output(found)
+
+    def doubt(self, driving: Functional) -> str:
+        """Why it may be of another experiment, in a sentence; empty where nothing tells.
+
+        The energy that it knows is held against that of its own measure, in `FEW` particles.
+        """
+        moment = self._moment(0.0)
+        said = self.oracle.at([moment]).series.get("energy")
+        try:
+            neurons = self._fitted(self.oracle.measure(moment, FEW))
+        except Unsupported:
+            return ""
+        if said is None or neurons is None:
+            return ""
+        here, there = driving.value(neurons), float(said[0])
+        if abs(here - there) <= CLOSE * max(abs(here), abs(there)):
+            return ""
+        return (
+            f"reference: the energy of the oracle is {there:.4g}, and that of the experiment at "
+            f"its measure {here:.4g}: is it the oracle of another experiment?"
+        )
 
     def series(self, times: Array) -> dict[str, Array]:
         """Each series of numbers, (T,); NaN where it is not known."""

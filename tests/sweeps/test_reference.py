@@ -11,6 +11,7 @@ import pytest
 
 import meanfield as mf
 from meanfield import cli
+from meanfield.config import Experiment
 from meanfield.config.oracles import oracle_of
 from meanfield.limits import Gibbs, LinearQuadratic, Oracle, TwoGaussiansInDimension, oracles
 from meanfield.sweeps.measure import Probe
@@ -115,6 +116,18 @@ def test_what_the_experiment_says_need_not_be_said_again(tmp_path):
     assert oracle.at()["risk"] == expected["risk"]
     assert made(examples.EXPERIMENT, {"kind": "gibbs", "l2": 0.3}, tmp_path)[0].l2 == 0.3
     assert oracle_of(oracle, "reference", experiment.problem(0).flow.energy, {}) is oracle
+
+
+def test_an_oracle_of_another_energy_is_doubted():
+    """Without the attraction, own = 0.5: ½(0 - 1.5)² + ½·0.5 is not 2.375."""
+    problem = Experiment(tomllib.loads(ATTRACTION)).problem(0)
+    probe = Probe.of(problem.flow.energy, 10)
+    for own, doubted in ((2.5, ""), (0.5, "is it the oracle of another experiment?")):
+        oracle = oracle_of({**EXACT, "own": own}, "reference", problem.flow.energy, {})
+        said = Reference(oracle, probe, problem.start).doubt(problem.flow.driving)
+        assert said.endswith(doubted)
+        assert bool(said) == bool(doubted)
+    assert "is 1.375, and that of the experiment at its measure 2.3" in said
 
 
 def test_radii_know_the_function_of_neurons_in_every_dimension(rng):
