@@ -254,7 +254,7 @@ def simulate_replicas(
 
     before: dict[str, Any] = {}
     journal = Journal(out, plan, force=force, resume=resume, checkpoint=checkpoint, about=spent)
-    before = journal.notes.get("diagnostics", {})
+    before = dict(journal.notes.get("diagnostics", {}))  # every seal writes new ones
     journal.annotate("provenance", **session_begins(journal.notes.get("provenance", {})))
     timer.resume(before)
     descent.rise = before.get("energy_rise", "")

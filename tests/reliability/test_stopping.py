@@ -114,6 +114,17 @@ def test_the_time_is_over(call, whole, monkeypatch):
     check_the_rest(call, whole)
 
 
+def test_what_a_continued_run_has_taken_is_counted_once(call, monkeypatch):
+    ticks, seconds = iter(range(10_000)), iter(range(10_000))
+    monkeypatch.setattr(stopping, "time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
+    clock = SimpleNamespace(perf_counter=lambda: float(next(seconds)))
+    monkeypatch.setattr("meanfield.simulation.time", clock)
+    assert call("run", "small.toml", "--max-wall", "5s", "-q")[0] == 75
+    assert call("resume", "small.h5", "-q") == (0, "")
+    with mf.open("small.h5") as run:
+        assert run.diagnostics["elapsed"] < next(seconds)
+
+
 def test_an_extension_that_is_stopped_says_so(call, monkeypatch):
     """And does not take the finished run that it began with for what it has done."""
     assert call("run", "small.toml", "-q")[0] == 0
