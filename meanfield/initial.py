@@ -82,10 +82,12 @@ class _Independent(Initial):
 
     def draw(self, layout: Layout, seed: int) -> Ensemble:
         require_room("count", self.count, COPIES * float(self.count) * layout.width)
-        for key in ("scale", "mean", "signs"):
-            for block in getattr(self, key):
-                known = ", ".join(layout.blocks)
-                require(block in layout.blocks, f"{key}.{block}", block, f"a block of {known}")
+        known = ", ".join(layout.blocks)
+        for key in ("scale", "mean"):
+            for block, value in getattr(self, key).items():
+                require(block in layout.blocks, f"{key}.{block}", value, f"a block of {known}")
+        for block in self.signs:
+            require(block in layout.blocks, "signs", block, f"a block of {known}")
         position = self._standard(seed, layout)
         for block in self.signs:
             columns = layout.columns(block)

@@ -242,9 +242,9 @@ def test_given_particles_must_have_the_blocks():
         ({"count": 2, "scale": {"w": -1.0}}, "scale.w = -1.0: expected a finite number ≥ 0"),
         ({"count": 2, "scale": {"w": np.nan}}, "scale.w = nan: expected a finite number ≥ 0"),
         ({"count": 2, "mean": {"a": np.inf}}, "mean.a = inf: expected a finite number"),
-        ({"count": 2, "scale": {"v": 1.0}}, "scale.v = 'v': expected a block of a, w, b"),
-        ({"count": 2, "mean": {"v": 1.0}}, "mean.v = 'v': expected a block of a, w, b"),
-        ({"count": 2, "signs": ("v",)}, "signs.v = 'v': expected a block of a, w, b"),
+        ({"count": 2, "scale": {"v": 1.0}}, "scale.v = 1.0: expected a block of a, w, b"),
+        ({"count": 2, "mean": {"v": 1.0}}, "mean.v = 1.0: expected a block of a, w, b"),
+        ({"count": 2, "signs": ("v",)}, "signs = 'v': expected a block of a, w, b"),
     ],
 )
 def test_a_senseless_law_is_refused_in_one_sentence(law, arguments, message):
