@@ -85,7 +85,9 @@ def distance(
     first: Annotated[
         str,
         typer.Argument(
-            metavar="A.h5[@T]", help="A run: its end, or a time.", autocompletion=completion.runs
+            metavar="A.h5[@T]",
+            help="Its end, or a time; the first seed.",
+            autocompletion=completion.runs,
         ),
     ],
     second: Annotated[str, typer.Argument(metavar="B.h5[@T]", autocompletion=completion.runs)],

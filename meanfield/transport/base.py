@@ -222,7 +222,7 @@ def distance(
     with single_threaded():  # the bits do not depend on the threads; matrices are small
         found = chosen.between(one, other, None if near is None else near.potentials)
     notes = (*why, *found.notes, *_totals(chosen, one, other), *_unknown(modulo, one, other))
-    return replace(found, notes=notes)
+    return replace(found, notes=(*notes, *_seeds(one, other)))
 
 
 def make(method: str | dict[str, Any] | Method, **parameters: Any) -> Method:
@@ -304,6 +304,15 @@ def _unknown(modulo: Modulo | None, one: Measure, other: Measure) -> tuple[str, 
     if modulo is None or (one.network and other.network):
         return ()
     return ("the activation is not known (network = …), and taken to be positively homogeneous",)
+
+
+def _seeds(one: Measure, other: Measure) -> tuple[str, ...]:
+    said = (
+        f"seed {each.seeds[0]} of a run with {len(each.seeds)} seeds; run.replica(SEED) is another"
+        for each in (one, other)
+        if len(each.seeds) > 1
+    )
+    return tuple(dict.fromkeys(said))
 
 
 def check_order(order: float) -> None:

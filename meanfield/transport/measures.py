@@ -36,12 +36,15 @@ class Measure:
         What the columns mean, if that is known.
     network : mapping
         What is known of the network that the particles are neurons of, as in ``[network]``.
+    seeds : tuple of int
+        Of the run that the points are from, the one that is meant first.
     """
 
     points: Array
     mass: Array
     layout: Layout | None = None
     network: Mapping[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.points)
@@ -135,7 +138,8 @@ def of_run(run: Run, time: float | None = None) -> Measure:
         require(inside, "@", time, f"a time of its frames, {first:g} to {last:g}")
     found = _of_ensemble(run.final if time is None else run.frames.at(time))
     table = tomllib.loads(run.experiment).get("network", {}) if run.experiment else {}
-    return replace(found, network=table)
+    others = (seed for seed in run.seeds if seed != run.seed)
+    return replace(found, network=table, seeds=(run.seed, *others))
 
 
 def pair(
@@ -207,7 +211,7 @@ def modulo_scaling(neurons: Measure) -> Measure:
     points, index = np.unique(directions, axis=0, return_inverse=True)
     mass = np.bincount(index.ravel(), weight[there], minlength=len(points))
     directions = points / np.linalg.norm(points, axis=1, keepdims=True)
-    return Measure(directions, mass, network=neurons.network)
+    return Measure(directions, mass, network=neurons.network, seeds=neurons.seeds)
 
 
 def _require_homogeneous(network: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Distances as observables of a run, and of runs: references, budgets, matching, paths, tables."""
 
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -255,6 +256,17 @@ def test_tables_of_distances_and_their_picture(rng, tmp_path):
     )
     with pytest.raises(Unsupported, match="6 distances by exact take about"):
         mf.distance_matrix([base] * 4, most_seconds=1e-9)
+
+
+def test_a_run_of_several_seeds_says_which_one_it_is_compared_by():
+    file = pathlib.Path(__file__).parents[1] / "storage" / "golden" / "two.h5"
+    said = "of a run with 2 seeds; run.replica(SEED) is another"
+    with mf.open(file) as run:
+        assert distance(run.frames[0], run).notes == (f"seed 3 {said}",)
+        assert distance(run, run).notes == (f"seed 3 {said}",)
+        other = run.replica(8)
+        assert distance(run, other).notes == (f"seed 3 {said}", f"seed 8 {said}")
+        assert distance(run.final, other.final).notes == ()
 
 
 def test_the_command(tmp_path, monkeypatch, call):
