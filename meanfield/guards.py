@@ -24,6 +24,7 @@ ROUNDING = 1000  # sums over many particles and samples, in units of the last pl
 NEGLIGIBLE = 1e-6  # share of the energy: less is chatter at kinks, an error of the scheme
 FEW = 8  # products with the Jacobian that tell whether a step is too long
 SHARE = 0.02  # of the run's evaluations that they may cost
+HOT = 100  # times τp: more than noise does to an energy, whose mean it raises at rest by about ½τp
 SMALL = 1000  # numbers in a state for which an implicit method is worth a try
 
 _logger = logging.getLogger("meanfield")
@@ -110,6 +111,9 @@ def _advise(scheme: Scheme, flow: Flow, start: Ensemble, **settings: Any) -> Adv
     return found if found is not None and math.isfinite(found.step) else None
 
 
+SURE = frozenset({Moves.TRANSPORT, Moves.REACTION, Moves.MOMENTUM})
+
+
 def descends(flow: Flow) -> bool:
     """Whether it is a theorem that the energy falls along the flow.
 
@@ -117,8 +121,14 @@ def descends(flow: Flow) -> bool:
     the sum of energy and kinetic energy where there is friction, Nesterov's included. Noise, births
     and deaths, and batches may raise it.
     """
-    sure = {Moves.TRANSPORT, Moves.REACTION, Moves.MOMENTUM}
-    return flow.moves <= sure and is_gradient_flow(flow) and flow.energy.is_steady
+    return flow.moves <= SURE and is_gradient_flow(flow) and flow.energy.is_steady
+
+
+def is_heated(flow: Flow) -> bool:
+    """Whether the free energy falls, so that the energy rises by no more than entropy pays for."""
+    drift = flow.moves - {Moves.NOISE}
+    known = flow.temperature > 0 and flow.moves > drift and drift <= SURE
+    return known and is_gradient_flow(flow) and flow.energy.is_steady
 
 
 class Descent:
@@ -132,6 +142,8 @@ class Descent:
     * rounding: 1000 units in the last place of the largest energy so far;
     * a millionth of the least energy, or the ``rtol`` of an adaptive scheme: where gradients jump,
       at a kink, particles step to and fro across it;
+    * with noise of temperature τ, 100 τp for particles of p columns: the energy rises by at most τ
+      times the entropy that is gained, p log of how much wider the particles lie;
     * the swing of a splitting: on an oscillator velocity Verlet keeps ½v² + ½ω²x² (1 - h²ω²/4), and
       position Verlet its mirror image, so that to leading order in h the energy swings by
       h²/8 max ∫<∇F', M∇F'> dρ. Twice that is allowed, as at the looks before this one; at this one
@@ -184,7 +196,7 @@ class Descent:
             raise Diverged(self.rise)
         if self.guard == "off" or self.rise or self._random:
             return False
-        return descends(flow)
+        return descends(flow) or is_heated(flow)
 
     def look(self, view: View) -> None:
         """Compare with the looks before.
@@ -207,6 +219,8 @@ class Descent:
         rounding = ROUNDING * float(np.finfo(ensemble.dtype).eps) * self._largest
         allowed = rounding + self._share * abs(self._least)
         allowed += max(self._swing, min(swing, self._kinetic))
+        heated = Moves.NOISE in flow.moves
+        allowed += HOT * flow.temperature * ensemble.dim if heated else 0.0
         risen = total - self._least
         size = abs(energy) + sum(map(abs, view.evaluation.parts.values())) + kinetic
         self._largest = max(self._largest, size)
@@ -218,7 +232,8 @@ class Descent:
         what = "energy and kinetic energy" if isinstance(flow, SecondOrder) else "the energy"
         self.rise = (
             f"step {ensemble.step} (time {ensemble.time:g}): {what} rose by {risen:.3g} above "
-            f"{self._least:.6g}, though the flow {flow.kind!r} lowers it: "
+            f"{self._least:.6g}, though the flow {flow.kind!r} "
+            f"{'raises it by less' if heated else 'lowers it'}: "
             f"try a smaller step than {self._step:g}"
         )
         if self.guard == "stop":

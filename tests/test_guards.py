@@ -297,6 +297,20 @@ def test_where_it_is_no_theorem():
     assert not descends(Turning(BOWL))
 
 
+@pytest.mark.parametrize("flow", [mf.Langevin, mf.Kinetic])
+def test_noise_hides_no_step_that_is_too_long(flow):
+    """In a bowl ½θ² of temperature 0.1 the energy is 0.05 for each column at rest."""
+    start = mf.Ensemble(np.zeros((100, 2)))
+    heated = flow(BOWL + 0.1 * mf.Entropy())
+    scheme = mf.EulerMaruyama if flow is mf.Langevin else mf.BAOAB
+    long = mf.simulate(heated, start, scheme=scheme(2.5), until=100.0, guard="stop")
+    assert long.status == "diverged"
+    assert "though the flow" in long.stop_reason
+    assert "raises it by less: try a smaller step than 2.5" in long.stop_reason
+    fine = mf.simulate(heated, start, scheme=scheme(0.1), until=100.0, guard="stop")
+    assert fine.status == "finished"
+
+
 def test_each_replica_has_its_own_least_energy():
     tables = {
         "network": {"activation": "relu"},
