@@ -86,8 +86,11 @@ def main() -> None:
     file = chosen.out / "speed.json"
     command = shlex.join(["python", "-m", "benchmarks.run", *sys.argv[1:]])
     record = machine.describe(command)
-    rows_before = json.loads(file.read_text())["rows"] if chosen.update and file.exists() else {}
-    record["rows"] = rows_before
+    before = json.loads(file.read_text()) if chosen.update and file.exists() else {}
+    record["rows"] = before.get("rows", {})
+    for package, version in before.get("versions", {}).items():  # of peers in the rows that stay
+        if record["versions"][package] == "not installed":
+            record["versions"][package] = version
     failed = False
     for number, (module, threads, title, arguments) in enumerate(tasks, 1):
         print(f"\n[{number}/{len(tasks)}] {title}", flush=True)
