@@ -14,6 +14,7 @@ from meanfield.errors import Unsupported, require
 from meanfield.viewing import style
 from meanfield.viewing.distribution import at_times
 from meanfield.viewing.marks import moment
+from meanfield.viewing.planes import check_setting
 from meanfield.viewing.registry import figure, has_blocks, has_frames
 from meanfield.viewing.sections import Section, section_of
 
@@ -156,7 +157,7 @@ def _has_classes(known: Setting) -> bool:
 def _setting(run: Run, given: Setting | None) -> Setting:
     from meanfield.config import setting
 
-    found = given or setting(run)
+    found = setting(run) if given is None else check_setting(given)
     fits = found.network.layout.blocks == run.layout.blocks
     require(fits, "setting.network", found.network, "the network of the run's neurons")
     return found
