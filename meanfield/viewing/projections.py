@@ -11,7 +11,6 @@ import numpy as np
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble, Layout
 
-
 FURTHEST = 1e150  # what a run that diverged has beyond is drawn there: its square is no float
 
 
