@@ -123,7 +123,7 @@ def decision(
     Raises
     ------
     Unsupported
-        If the targets are not classes.
+        If the targets are not classes: named, ±1, or unit vectors.
     """
     known = _setting(run, setting)
     samples = known.samples
@@ -146,12 +146,15 @@ def decision(
 
 
 def _has_classes(known: Setting) -> bool:
-    """Whether what is learnt are classes: named, or two numbers, or labels."""
+    """Whether what is learnt are classes: named, or ±1, or unit vectors."""
     from meanfield.data import Labels, Parity
+    from meanfield.functionals.losses import are_classes
 
     if known.samples is not None:
-        return bool(known.samples.classes) or len(np.unique(known.samples.y)) <= 2
-    return known.target is None or isinstance(known.target, (Labels, Parity))
+        return bool(known.samples.classes) or are_classes(known.samples.y)
+    if isinstance(known.target, Labels):
+        return are_classes(known.target.table)
+    return known.target is None or isinstance(known.target, Parity)
 
 
 def _setting(run: Run, given: Setting | None) -> Setting:

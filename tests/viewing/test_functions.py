@@ -86,6 +86,14 @@ def test_the_regions_of_three_classes_are_the_largest_output():
     assert len(ax.collections) >= 2 * len(np.unique(f.argmax(axis=1)))
 
 
+@pytest.mark.parametrize("numbers", [(0.0, 1.0), (1.0, 2.0), (1.0, 3.0)])
+def test_two_numbers_whose_middle_is_not_zero_are_no_classes(numbers):
+    data = {"kind": "arrays", "x": np.eye(2).tolist(), "y": [*numbers]}
+    run = experiments.run({"activation": "tanh"}, data, {"count": 3})
+    with pytest.raises(Unsupported, match="no classes"):
+        decision(run)
+
+
 def test_a_function_needs_to_know_the_network():
     with pytest.raises(Unsupported, match="holds no experiment: pass setting"):
         function(runs.teacher_student())
