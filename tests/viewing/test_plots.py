@@ -201,6 +201,8 @@ def test_the_command_says_which_figures_suit(saved, call):
         ("a.h5 paths --times 0,9", "time = 9.0: expected a time of the frames, 0 to"),
         ("a.h5 paths --size big", "--size = 'big': expected width and height"),
         ("a.h5 paths -o film.mp4", "an MP4 needs the program ffmpeg"),
+        ("a.h5 paths -o x.gif --set seconds=0", "seconds = 0: expected a finite number > 0"),
+        ("a.h5 paths --set seconds=2", "--seconds = 2: expected an option of the figure"),
         ("a.h5 energy -o film.gif", "no film of the figure 'energy'"),
         ("a.h5 paths -o x.jpg", "no figure has the ending '.jpg'"),
         ("a.h5 b.h5 paths", "is of one run, and 2 are given"),
@@ -252,3 +254,12 @@ def test_times_outside_of_the_run_are_refused(name):
     for outside in (-0.5, 2.5, np.nan):
         with pytest.raises(InvalidInput, match=r"time = .*a time of the frames, 0 to 2"):
             draw(times=[0.0, outside])
+
+
+def test_the_command_says_how_long_a_film_lasts(saved, call):
+    from PIL import Image
+
+    code, out, _ = call("plot", "a.h5", "paths", "-o", "a.gif", "--set", "seconds=1")
+    assert (code, out) == (0, "a.gif\n")
+    with Image.open("a.gif") as film:
+        assert film.info["duration"] == 1000 // film.n_frames
