@@ -74,6 +74,7 @@ def run(
     step: float = 0.25,
     until: float = 2.0,
     seeds: int = 1,
+    seen: int = 9,
 ) -> Run:
     """A run in memory that observes energy and dissipation."""
     plain = (flow or {}).get("kind", "wasserstein") == "wasserstein"
@@ -88,7 +89,7 @@ def run(
             "until": until,
             "seeds": seeds,
             "observe": ["energy", "dissipation"],
-            "observe_when": {"evenly": 9},
+            "observe_when": {"evenly": seen},
             "frames": {"evenly": 5},
         },
     }

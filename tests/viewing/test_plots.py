@@ -157,6 +157,13 @@ def test_several_runs_are_laid_over_each_other():
         mf.overlay("a.h5")
 
 
+def test_runs_are_not_told_by_what_was_looked_at():
+    start = {"count": 5}
+    data = {"kind": "arrays", "x": [[1.0], [2.0]], "y": [1.0, -1.0]}
+    given = [experiments.run({"activation": "tanh"}, data, start, seen=n) for n in (3, 9)]
+    assert labels_of(given) == ["run 1", "run 2"]
+
+
 def test_commands(saved, call):
     code, out, err = call("plot", "a.h5", "energy", "paths", "--times", "0,1", "-o", "x.pdf")
     assert (code, out.split(), err) == (0, ["x-energy.pdf", "x-paths.pdf"], "")
