@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from meanfield.storage import Run
 
 # Of [run]: these say nothing of what is simulated.
-ASIDE = ("title", "seed", "seeds", "observe", "observe_when", "frames", "keep", "checkpoint")
-ASIDE += ("guard", "baseline")
+ASIDE = (
+    *("title", "seed", "seeds", "observe", "observe_when", "frames"),
+    *("keep", "checkpoint", "guard", "baseline"),
+)
 
 
 def labels_of(runs: Sequence[Run]) -> list[str]:
