@@ -513,6 +513,17 @@ def test_json_of_what_goes_wrong(experiment, call):
     )
 
 
+def test_json_never_replaces_a_run_or_an_experiment(experiment, call):
+    call("run", experiment, "-q", "-o", "a-run")  # without an ending too
+    for target in ("a-run", experiment.name, "later.h5"):
+        before = Path(target).read_bytes() if Path(target).exists() else None
+        for command in (["show", "a-run"], ["watch", "a-run", "--once"], ["check", experiment]):
+            code, _, err = call(*command, "--json", target)
+            said = "is the name of a run or of an experiment: choose another one"
+            assert (code, err) == (2, f"meanfield: --json: {target} {said}\n")
+        assert (Path(target).read_bytes() if Path(target).exists() else None) == before
+
+
 def test_json_of_mistakes(experiment, call):
     code, found, err = told(call, "check", experiment)
     assert (code, found["mistakes"], err) == (0, [], "")

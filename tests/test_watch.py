@@ -267,6 +267,13 @@ def test_watch_once_and_mistakes(tmp_path, call, monkeypatch):
     assert "no such file (--wait waits until it is there)" in err
     simulate(out).close()
     monkeypatch.setattr(watching.time, "sleep", None)
+    numbers = tmp_path / "numbers.json"
+    numbers.symlink_to(tmp_path / "nowhere" / "numbers.json")
+    code, _, err = call("watch", out, "--once", "--json", numbers)
+    assert (code, err) == (
+        2,
+        f"meanfield: {numbers} cannot be written: No such file or directory\n",
+    )
     code, said, _ = call("watch", out, "--once", "--json", "-")
     (record,) = map(json.loads, said.splitlines())
     assert (code, record["status"], record["time"], record["writer_alive"]) == (

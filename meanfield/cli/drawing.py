@@ -64,6 +64,7 @@ def plot(
     """Draw runs: an overview, figures by their names, or series over time."""
     from meanfield.storage import open_run
     from meanfield.viewing import Plot, figures
+    from meanfield.viewing.animation import is_film
 
     paths, names = _sorted(arguments)
     options = _options(times, log, projection, settings or [])
@@ -75,12 +76,15 @@ def plot(
             print(_table(drawn))
             return
         wanted = _wanted(names, runs)
-        unused = set(options) - {key for name in wanted for key in figures[name].options}
-        known = ", ".join(dict.fromkeys(key for name in wanted for key in figures[name].options))
-        for key in sorted(unused):
-            raise InvalidInput(f"--{key}", options[key], f"an option of the figure: {known}")
+        of_film = ["seconds"] if picture is not None and is_film(picture) else []
+        takes = {name: [*figures[name].options, *of_film] for name in wanted}
+        known = dict.fromkeys(key for keys in takes.values() for key in keys)
+        for key in sorted(set(options) - set(known)):
+            raise InvalidInput(
+                f"--{key}", options[key], f"an option of the figure: {', '.join(known)}"
+            )
         for name, given in wanted.items():
-            taken = {key: value for key, value in options.items() if key in figures[name].options}
+            taken = {key: value for key, value in options.items() if key in takes[name]}
             target = _target(picture, paths[0], name, alone=len(wanted) == 1)
             drawn.save(target, name, size=inches, **given, **taken)
             print(target)

@@ -15,6 +15,8 @@ from meanfield.errors import FileProblem
 Line = tuple[str, str]  # and its style, as rich calls it
 STDOUT = Path("-")
 NARROWEST = 40  # characters
+OURS = (".h5", ".toml")  # runs and experiments, over which numbers are never written
+HDF5 = b"\x89HDF"
 COLOURS = {
     "finished": "green",
     "running": "cyan",
@@ -79,7 +81,18 @@ def check_numbers(path: Path | None) -> Path | None:
             raise FileProblem(f"--json: {path} is a folder: give the name of a file, or -")
         if not path.parent.is_dir():
             raise FileProblem(f"--json: {path}: the folder {path.parent} does not exist")
+        if path.suffix.lower() in OURS or _is_run(path):
+            raise FileProblem(
+                f"--json: {path} is the name of a run or of an experiment: choose another one"
+            )
     return path
+
+
+def _is_run(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return stream.read(len(HDF5)) == HDF5
 
 
 def write_numbers(path: Path | None, table: Any) -> None:

@@ -16,7 +16,7 @@ from meanfield.cli.app import DIVERGED, INTERRUPTED, app
 from meanfield.cli.completion import runs, series_names
 from meanfield.cli.options import Numbers, seconds
 from meanfield.cli.output import COLOURS, STDOUT, Line, columns, valid
-from meanfield.errors import FileProblem, require
+from meanfield.errors import FileProblem, cannot_write, require
 
 if TYPE_CHECKING:
     from meanfield.storage import Sight
@@ -217,7 +217,10 @@ def _shown(stack: contextlib.ExitStack, numbers: Path | None) -> Show:
     shows: list[Show] = []
     if numbers is not None:
         alone = numbers == STDOUT
-        file = sys.stdout if alone else stack.enter_context(numbers.open("w", encoding="utf-8"))
+        try:
+            file = sys.stdout if alone else stack.enter_context(numbers.open("w", encoding="utf-8"))
+        except OSError as error:
+            raise cannot_write(numbers, error) from None
         shows.append(lambda sheet: _tell(sheet, json.dumps(valid(sheet.record())), file))
     if numbers != STDOUT:
         if sys.stdout.isatty():

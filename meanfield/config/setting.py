@@ -11,7 +11,7 @@ import numpy as np
 
 from meanfield.arrays import Array
 from meanfield.config.experiment import Experiment
-from meanfield.data import FiniteData, LabelledLaw, Stream, Target, Teacher, laws
+from meanfield.data import FiniteData, LabelledLaw, Law, Stream, Target, Teacher, laws
 from meanfield.errors import MeanfieldError, Unsupported
 from meanfield.networks import TwoLayer
 
@@ -49,6 +49,12 @@ class Setting:
         """The samples that are learnt from; None where a law is integrated or streamed."""
         source = self.data.source if isinstance(self.data, Stream) else self.data
         return source if isinstance(source, FiniteData) else None
+
+    @property
+    def law(self) -> Law | None:
+        """The law of the inputs, where it is integrated or streamed."""
+        source = self.data.source if isinstance(self.data, Stream) else self.data
+        return source.inputs if isinstance(source, LabelledLaw) else None
 
     def inputs(self, count: int, rng: np.random.Generator) -> Array:
         """Typical inputs, (n, d): all samples, or so many drawn from the law."""

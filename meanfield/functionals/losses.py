@@ -51,13 +51,18 @@ class Loss(ABC):
         Unsupported
             If the targets are not classes: ±1, or unit vectors.
         """
-        signs = y.shape[1] == 1 and np.isin(y, (-1.0, 1.0)).all()
-        units = y.shape[1] > 1 and np.isin(y, (0.0, 1.0)).all() and np.all(y.sum(axis=1) == 1.0)
-        if not (signs or units):
+        if not are_classes(y):
             raise Unsupported("accuracy needs classes: these targets are neither ±1 nor classes")
         if f.shape[1] == 1:
             return np.sign(f[:, 0]) == np.sign(y[:, 0])
         return f.argmax(axis=1) == y.argmax(axis=1)
+
+
+def are_classes(y: Array) -> bool:
+    """Whether targets (n, k) are classes: ±1, or unit vectors."""
+    if y.shape[1] == 1:
+        return bool(np.isin(y, (-1.0, 1.0)).all())
+    return bool(np.isin(y, (0.0, 1.0)).all() and np.all(y.sum(axis=1) == 1.0))
 
 
 losses: Registry[Loss] = Registry("loss")

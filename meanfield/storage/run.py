@@ -17,7 +17,7 @@ import numpy as np
 
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
-from meanfield.errors import FileProblem, UnknownName
+from meanfield.errors import FileProblem, UnknownName, require
 from meanfield.storage import durable
 from meanfield.storage.checksums import reading, verify
 from meanfield.storage.journal import check_writable
@@ -84,10 +84,26 @@ class Frames(Sequence[Ensemble]):
         return (self[i] for i in range(len(self)))
 
     def at(self, time: float) -> Ensemble:
-        """The frame nearest to a time."""
+        """The frame nearest to a time, which is between the first and the last."""
+        return self[self.place(time)]
+
+    def place(self, time: float) -> int:
+        """The number of the frame nearest to a time.
+
+        Raises
+        ------
+        FileProblem
+            If there are no frames.
+        InvalidInput
+            If the time is not between those of the first and the last one.
+        """
         if not len(self):
             raise FileProblem(f"seed {self._run.seed} has no frames: {self._run.stop_reason}")
-        return self[int(np.abs(self.times - time).argmin())]
+        first, last = self.times[[0, -1]]
+        rounding = 1e-9 * max(abs(first), abs(last))
+        inside = first - rounding <= time <= last + rounding
+        require(inside, "time", time, f"a time of the frames, {first:g} to {last:g}")
+        return int(np.abs(self.times - time).argmin())
 
 
 class Run:

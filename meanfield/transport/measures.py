@@ -131,11 +131,6 @@ def of_run(run: Run, time: float | None = None) -> Measure:
     InvalidInput
         If the time is not between those of its first and last frame.
     """
-    if time is not None and len(run.frames):
-        first, last = run.frames.times[[0, -1]]
-        rounding = 1e-9 * max(abs(first), abs(last))
-        inside = first - rounding <= time <= last + rounding
-        require(inside, "@", time, f"a time of its frames, {first:g} to {last:g}")
     found = _of_ensemble(run.final if time is None else run.frames.at(time))
     table = tomllib.loads(run.experiment).get("network", {}) if run.experiment else {}
     others = (seed for seed in run.seeds if seed != run.seed)

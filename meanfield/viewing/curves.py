@@ -133,15 +133,17 @@ def logarithmic_values(ax: Axes) -> None:
     from matplotlib.ticker import FuncFormatter
 
     ax.set_yscale("log", nonpositive="clip")
-    ax.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: _between_decades(ax, value)))
+    ax.yaxis.set_minor_formatter(
+        FuncFormatter(lambda value, _: between_decades(ax.get_ylim(), value))
+    )
     for drawn in ax.lines:
         values = np.asarray(drawn.get_ydata(), dtype=float)
         drawn.set_ydata(np.where(values > 0, values, np.nan))
 
 
-def _between_decades(ax: Axes, value: float) -> str:
+def between_decades(limits: tuple[float, float], value: float) -> str:
     """The label of a value between powers of ten: 2 and 5 times, where few of these are in view."""
-    low, high = np.log10(ax.get_ylim())
+    low, high = np.log10(limits)
     power = np.floor(np.log10(value) + 1e-9)
     leading = round(value / 10**power)
     if np.floor(high) - np.ceil(low) > 0 or leading not in (2, 5):

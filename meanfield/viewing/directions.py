@@ -14,7 +14,7 @@ from meanfield.viewing import style
 from meanfield.viewing.distribution import at_times
 from meanfield.viewing.marks import draw_neurons, moment, neuron_legend, star_handle
 from meanfield.viewing.planes import inner_columns, known_setting, main_axes, teacher_neurons
-from meanfield.viewing.projections import norm, outer
+from meanfield.viewing.projections import drawable, norm, outer
 from meanfield.viewing.registry import figure, has_blocks, has_frames
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def directions(
     require_count("bins", bins, 4)
     shown = [frame.astype("float64") for frame in at_times(run, times)]
     inner = inner_columns(run.layout)
-    taught, signs = teacher_neurons(setting or known_setting(run), len(inner))
+    taught, signs = teacher_neurons(known_setting(run, setting), len(inner))
     if len(inner) == 2:
         return _circle(shown, inner, taught, signs, bins, axes)
     labels = ("", "")
@@ -113,7 +113,7 @@ def angle_density(frame: Ensemble, inner: Sequence[int], edges: Array) -> tuple[
     """Strength m |a| |w| per radian of neurons with a ≥ 0, and with a < 0, (bins,) each."""
     w = frame.position[:, list(inner)]
     sign = outer(frame)
-    strength = frame.mass * np.abs(sign) * norm(w)
+    strength = drawable(frame.mass * drawable(np.abs(sign)) * drawable(norm(w)))
     angle = np.arctan2(w[:, 1], w[:, 0])
     width = np.diff(edges)
     parts = (sign >= 0, sign < 0)

@@ -74,7 +74,8 @@ def ensemble(given: Ensemble) -> Markup:
     """Blocks with means and standard deviations, masses, and the particles in the plane."""
     shares = given.mass / max(float(given.mass.sum()), np.finfo(float).tiny)
     mean = shares @ given.position.astype(float)
-    spread = np.sqrt(np.maximum(0.0, shares @ (given.position.astype(float) - mean) ** 2))
+    with np.errstate(over="ignore"):  # of what has left the numbers, infinite
+        spread = np.sqrt(np.maximum(0.0, shares @ (given.position.astype(float) - mean) ** 2))
     rows = []
     for name, shape in given.layout.blocks.items():
         columns = range(given.dim)[given.layout.columns(name)]

@@ -20,6 +20,7 @@ from meanfield.viewing.marks import (
 )
 from meanfield.viewing.projections import (
     Projection,
+    drawable,
     marginal,
     moving_columns,
     projections,
@@ -180,7 +181,7 @@ def draw(projection: Projection, frames: Sequence[Ensemble], axes: Sequence[Axes
 
 def common_limits(points: Sequence[Array], projection: Projection) -> list[tuple[float, float]]:
     """Limits of each coordinate that hold all points; of one length where units are equal."""
-    stacked = np.clip(np.vstack(points), -1e150, 1e150)
+    stacked = drawable(np.vstack(points))
     low, high = stacked.min(axis=0), stacked.max(axis=0)
     if projection.norm:
         low[0] = 0.0

@@ -12,6 +12,7 @@ from meanfield.arrays import Array
 from meanfield.viewing import style
 from meanfield.viewing.curves import (
     band,
+    between_decades,
     draw_curves,
     legend,
     logarithmic_values,
@@ -103,10 +104,16 @@ def dissipation(
     right.set_xlabel("dissipation")
     right.set_ylabel("$-\\mathrm{d}F/\\mathrm{d}t$")
     right.legend(loc="upper left")
-    for ax in (left, right) if logarithmic else ():
-        logarithmic_values(ax)
     if logarithmic:
+        logarithmic_values(left)
+    if logarithmic and known.any():
+        from matplotlib.ticker import FuncFormatter
+
+        logarithmic_values(right)
         right.set_xscale("log")
+        right.xaxis.set_minor_formatter(
+            FuncFormatter(lambda value, _: between_decades(right.get_xlim(), value))
+        )
     return [left, right]
 
 

@@ -14,6 +14,7 @@ from meanfield.errors import Unsupported, require
 from meanfield.viewing import style
 from meanfield.viewing.distribution import at_times
 from meanfield.viewing.marks import moment
+from meanfield.viewing.planes import check_setting
 from meanfield.viewing.registry import figure, has_blocks, has_frames
 from meanfield.viewing.sections import Section, section_of
 
@@ -122,7 +123,7 @@ def decision(
     Raises
     ------
     Unsupported
-        If the targets are not classes.
+        If the targets are not classes: named, ±1, or unit vectors.
     """
     known = _setting(run, setting)
     samples = known.samples
@@ -145,18 +146,21 @@ def decision(
 
 
 def _has_classes(known: Setting) -> bool:
-    """Whether what is learnt are classes: named, or two numbers, or labels."""
+    """Whether what is learnt are classes: named, or ±1, or unit vectors."""
     from meanfield.data import Labels, Parity
+    from meanfield.functionals.losses import are_classes
 
     if known.samples is not None:
-        return bool(known.samples.classes) or len(np.unique(known.samples.y)) <= 2
-    return known.target is None or isinstance(known.target, (Labels, Parity))
+        return bool(known.samples.classes) or are_classes(known.samples.y)
+    if isinstance(known.target, Labels):
+        return are_classes(known.target.table)
+    return known.target is None or isinstance(known.target, Parity)
 
 
 def _setting(run: Run, given: Setting | None) -> Setting:
     from meanfield.config import setting
 
-    found = given or setting(run)
+    found = setting(run) if given is None else check_setting(given)
     fits = found.network.layout.blocks == run.layout.blocks
     require(fits, "setting.network", found.network, "the network of the run's neurons")
     return found

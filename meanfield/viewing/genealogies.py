@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from meanfield.arrays import Array
-from meanfield.errors import require_count
+from meanfield.errors import require, require_count
 from meanfield.viewing import style
 from meanfield.viewing.curves import scale_time
 from meanfield.viewing.planes import Plane, plane
@@ -58,8 +58,11 @@ def genealogy(
     lineage : Genealogy, optional
         What `meanfield.genealogy` has returned.
     """
+    from meanfield.genealogy import Genealogy
     from meanfield.genealogy import genealogy as traced
 
+    known = lineage is None or isinstance(lineage, Genealogy)
+    require(known, "lineage", lineage, "what mf.genealogy(run) returns, in Python")
     require_count("families", families)
     require_count("count", count)
     first, second, third = style.targets(axes, 3, "panel", height=2.5)

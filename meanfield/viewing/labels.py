@@ -11,7 +11,11 @@ from meanfield.viewing.style import plain
 if TYPE_CHECKING:
     from meanfield.storage import Run
 
-ASIDE = ("title", "seed", "seeds")  # of [run]: these say nothing of what is simulated
+# Of [run]: these say nothing of what is simulated.
+ASIDE = (
+    *("title", "seed", "seeds", "observe", "observe_when", "frames"),
+    *("keep", "checkpoint", "guard", "baseline"),
+)
 
 
 def labels_of(runs: Sequence[Run]) -> list[str]:
@@ -44,9 +48,11 @@ def _by_keys(runs: Sequence[Run]) -> list[str]:
 def _flat(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in table.items():
+        if before == "run." and key in ASIDE:
+            continue
         if isinstance(value, Mapping):
             found |= _flat(value, f"{before}{key}.")
-        elif before != "run." or key not in ASIDE:
+        else:
             found[before + key] = value
     return found
 

@@ -66,7 +66,7 @@ def paths(
     ends = [len(frames) - 1]
     if times is not None:
         require(len(times) > 0, "times", times, "at least one time")
-        ends = [int(np.abs(moments - time).argmin()) for time in times]
+        ends = [run.frames.place(time) for time in times]
     found = plane(run, setting)
     chosen = np.unique(np.linspace(0, len(frames[0]) - 1, count).round().astype(int))
     points = np.array([found.points(frame)[chosen] for frame in frames])

@@ -10,8 +10,8 @@ import numpy as np
 
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble, Layout
-from meanfield.errors import MeanfieldError
-from meanfield.viewing.projections import moving_columns, norm, principal
+from meanfield.errors import MeanfieldError, require
+from meanfield.viewing.projections import drawable, moving_columns, norm, principal
 
 if TYPE_CHECKING:
     from meanfield.config import Setting
@@ -58,7 +58,7 @@ def plane(run: Run, setting: Setting | None = None) -> Plane:
     setting : Setting, optional
         Default: that of the run's experiment, if it has one.
     """
-    known = setting or known_setting(run)
+    known = known_setting(run, setting)
     frames = run.frames
     layout, moving = run.layout, moving_columns(frames[0], frames[-1])
     nowhere = np.empty((0, 2)), np.empty(0)
@@ -86,14 +86,24 @@ def plane(run: Run, setting: Setting | None = None) -> Plane:
     return Plane(labels, _of_neurons(inner, a, across), strength * taught @ across, signs, True)
 
 
-def known_setting(run: Run) -> Setting | None:
-    """The setting of the run's experiment; None if it has none, or it cannot be made again."""
+def known_setting(run: Run, given: Setting | None = None) -> Setting | None:
+    """What was given, or that of the run's experiment; None if it cannot be made again."""
     from meanfield.config import setting
 
+    if given is not None:
+        return check_setting(given)
     try:
         return setting(run) if run.experiment else None
     except MeanfieldError:
         return None
+
+
+def check_setting(given: Setting) -> Setting:
+    """Refuse what is no setting."""
+    from meanfield.config import Setting
+
+    require(isinstance(given, Setting), "setting", given, "mf.Setting(network, data), in Python")
+    return given
 
 
 def teacher_neurons(setting: Setting | None, width: int) -> tuple[Array, Array]:
@@ -152,8 +162,9 @@ def _beside(inner: list[int], a: slice) -> Callable[[Ensemble], Array]:
 
 def _of_neurons(inner: list[int], a: slice, across: Array) -> Callable[[Ensemble], Array]:
     def points(ensemble: Ensemble) -> Array:
-        strength = len(ensemble) * ensemble.mass * norm(ensemble.position[:, a])
-        return np.asarray(strength[:, None] * ensemble.position[:, inner] @ across)
+        strength = len(ensemble) * ensemble.mass * norm(drawable(ensemble.position[:, a]))
+        w = drawable(ensemble.position[:, inner])
+        return drawable(strength[:, None] * w @ across)
 
     return points
 

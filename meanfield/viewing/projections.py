@@ -11,6 +11,8 @@ import numpy as np
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble, Layout
 
+FURTHEST = 1e150  # what a run that diverged has beyond is drawn there: its square is no float
+
 
 @dataclass(frozen=True)
 class Projection:
@@ -91,6 +93,11 @@ def norm(rows: Array) -> Array:
     return largest[:, 0] * np.linalg.norm(rows / largest, axis=1)
 
 
+def drawable(values: Array) -> Array:
+    """Values that axes can hold."""
+    return np.clip(values, -FURTHEST, FURTHEST)
+
+
 def marginal(layout: Layout, columns: list[int]) -> Projection:
     """One or two columns as they are."""
     labels = tuple(layout.labels[j] for j in columns)
@@ -100,7 +107,7 @@ def marginal(layout: Layout, columns: list[int]) -> Projection:
 
 def _components(moving: list[int], end: Ensemble) -> Projection:
     """The principal axes of the moving columns about their mean, as they are in the end."""
-    shares = end.mass / end.mass.sum()
+    shares = end.mass / max(float(end.mass.sum()), np.finfo(float).tiny)
     centre = shares @ end.position[:, moving]
     axes, explained = principal(end.position[:, moving] - centre, end.mass)
     labels = tuple(f"component {i + 1} ({share:.0%})" for i, share in enumerate(explained))

@@ -9,7 +9,7 @@ import numpy as np
 
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble
-from meanfield.errors import require_count
+from meanfield.errors import require, require_count
 from meanfield.viewing import style
 from meanfield.viewing.distribution import at_times, common_limits
 from meanfield.viewing.marks import bins_for, moment
@@ -51,6 +51,8 @@ def radial(
     """
     if bins is not None:
         require_count("bins", bins)
+    oracle = limit is None or hasattr(limit, "measure")
+    require(oracle, "limit", limit, "an object with measure(time, count), in Python")
     shown = [frame.astype("float64") for frame in at_times(run, times)]
     known = limit if limit is not None else oracle_of(run)
     radii = [radius(frame) for frame in shown]

@@ -88,4 +88,21 @@ def section_of(known: Setting, inputs: Sequence[int] | None) -> Section:
             low, high = x[:, j].min(), x[:, j].max()
         gap = 0.1 * (high - low) or 1.0
         sides.append(np.linspace(low - gap, high + gap, count))
-    return Section(chosen, sides, x.mean(axis=0))
+    return Section(chosen, sides, mean_of(known, x))
+
+
+def mean_of(known: Setting, x: Array) -> Array:
+    """The mean of the inputs, (d,): by weight of samples; of laws exact, or of the inputs x drawn.
+
+    x (n, d) is taken where a law does not say: the mean of n draws is off by about 1/√n.
+    """
+    from meanfield.data import Gaussian, GaussianMixture, Hypercube, Sphere
+
+    if known.samples is not None:
+        return np.asarray(known.samples.weights @ known.samples.x)
+    law = known.law
+    if isinstance(law, (Hypercube, Sphere)):
+        return np.zeros(law.dim)
+    if isinstance(law, (Gaussian, GaussianMixture)):
+        return np.asarray(sum(weight * centre for weight, centre, _ in law.components()))
+    return x.mean(axis=0)

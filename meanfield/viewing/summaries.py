@@ -12,7 +12,7 @@ from meanfield.arrays import Array
 from meanfield.ensemble import Layout
 from meanfield.errors import UnknownName
 from meanfield.storage import summarise
-from meanfield.viewing.curves import spans_decade
+from meanfield.viewing.curves import band, spans_decade
 from meanfield.viewing.series import ACCURACIES, ENERGIES, FIRST
 from meanfield.viewing.sparkline import sparkline
 
@@ -56,11 +56,7 @@ class Series:
     @property
     def mean(self) -> Array:
         """(T,): over the seeds that have a number at the time; NaN where none has."""
-        known = np.isfinite(self.values)
-        count = known.sum(axis=0)
-        # Divided first, as the sum of numbers near the largest float would be infinite.
-        total = (np.where(known, self.values, 0.0) / np.maximum(count, 1)).sum(axis=0)
-        return np.where(count > 0, total, np.nan)
+        return band(self.name, self.times, self.values).values
 
     @property
     def log(self) -> bool:

@@ -7,7 +7,7 @@ import xarray
 
 import meanfield as mf
 from meanfield.data import FiniteData
-from meanfield.errors import FileProblem, UnknownName
+from meanfield.errors import FileProblem, InvalidInput, UnknownName
 from meanfield.flows import Langevin
 from meanfield.functionals import L2, Entropy, Risk
 from meanfield.initial import NormalInit
@@ -108,6 +108,10 @@ def test_frames_are_lazy_and_equal_to_what_was_written(run):
     assert np.array_equal(frames[-1].position, run.final.position)
     assert [frame.step for frame in frames[1:]] == [5, 10]
     assert frames.at(0.6).step == 5
+    assert frames.place(1.0 + 1e-10) == 2  # off by rounding
+    for outside in (-0.1, 1.1, np.nan, np.inf):
+        with pytest.raises(InvalidInput, match="expected a time of the frames, 0 to 1"):
+            frames.at(outside)
     with pytest.raises(IndexError):
         _ = frames[3]
     # Each is read anew, and is the reader's own.

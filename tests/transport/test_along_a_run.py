@@ -283,8 +283,8 @@ def test_the_command(tmp_path, monkeypatch, call):
     assert call("distance", "a.h5", "a.h5@0.5", "--method", "sliced")[0] == 0
     for arguments, said in (
         (("a.h5", "a.h5@soon"), "@ = 'soon': expected a time, as in a.h5@2.5"),
-        (("a.h5", "a.h5@1.5"), "@ = 1.5: expected a time of its frames, 0 to 1"),
-        (("a.h5@nan", "a.h5"), "@ = nan: expected a time of its frames, 0 to 1"),
+        (("a.h5", "a.h5@1.5"), "time = 1.5: expected a time of the frames, 0 to 1"),
+        (("a.h5@nan", "a.h5"), "time = nan: expected a time of the frames, 0 to 1"),
         (("a.h5", "c.h5"), "c.h5: no such file"),
         (("a.h5", "a.h5", "--method", "best"), "method.kind = 'best'"),
         (("a.h5", "a.h5", "--modulo", "scaling"), "needs neurons with blocks a"),

@@ -21,6 +21,15 @@ def teacher(dim: int = 2, count: int = 9, **data: Any) -> Run:
 
 
 @functools.cache
+def exploded() -> Run:
+    """Its energy rises until it is no float."""
+    target = {"kind": "teacher", "neurons": 3, "seed": 1}
+    data = {"kind": "gaussian", "dim": 2, "target": target}
+    start = {"kind": "sphere", "count": 9, "scale": {"a": 0.5, "w": 0.5}}
+    return run({"activation": "relu"}, data, start, scheme="euler", step=100.0, until=2000.0)
+
+
+@functools.cache
 def bumps(flow: str = "wasserstein", seeds: int = 1, count: int = 6) -> Run:
     """Bumps at places b that learn two bumps, from samples on the line."""
     target = {"kind": "teacher", "w": [[1.0], [1.0]], "b": [-1.0, 0.5], "a": [1.0, 1.0]}
@@ -61,24 +70,26 @@ def run(
     *,
     flow: dict[str, Any] | None = None,
     loss: str = "squared",
+    scheme: str = "",
     step: float = 0.25,
     until: float = 2.0,
     seeds: int = 1,
+    seen: int = 9,
 ) -> Run:
     """A run in memory that observes energy and dissipation."""
-    scheme = "heun" if (flow or {}).get("kind", "wasserstein") == "wasserstein" else "lie"
+    plain = (flow or {}).get("kind", "wasserstein") == "wasserstein"
     tables = {
         "network": network,
         "data": data,
         "energy": {"loss": loss},
         "ensemble": ensemble,
         "flow": flow or {"kind": "wasserstein"},
-        "scheme": {"kind": scheme, "step": step},
+        "scheme": {"kind": scheme or ("heun" if plain else "lie"), "step": step},
         "run": {
             "until": until,
             "seeds": seeds,
             "observe": ["energy", "dissipation"],
-            "observe_when": {"evenly": 9},
+            "observe_when": {"evenly": seen},
             "frames": {"evenly": 5},
         },
     }

@@ -78,3 +78,11 @@ def test_several_seeds_have_a_band(log):
     left, right = dissipation(run, log=log)
     assert len(left.collections) == 2
     assert len(right.lines[0].get_xdata()) == 2 * (len(run["energy"]["time"]) - 1)
+
+
+def test_rates_within_a_decade_or_two_have_few_labels_on_both_axes():
+    _, right = dissipation(experiments.bumps(), log=True)
+    right.figure.canvas.draw()
+    for axis in (right.xaxis, right.yaxis):
+        labels = [text.get_text() for text in axis.get_minorticklabels()]
+        assert {text[1] for text in labels if text} <= {"2", "5"}

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from meanfield import random
-from meanfield.config import setting
+from meanfield.config import Setting, setting
+from meanfield.data import FiniteData, GaussianMixture, Labels, SingleIndex, Sphere, Stream
 from meanfield.errors import InvalidInput, Unsupported
+from meanfield.networks import TwoLayer
 from meanfield.viewing import decision, function
+from meanfield.viewing.sections import section_of
 from tests.viewing import experiments, runs
 
 
@@ -51,14 +53,24 @@ def test_chosen_inputs_and_the_rest_at_the_mean():
     line = ax.lines[-1]
     points = np.zeros((len(line.get_xdata()), 4))
     points[:, 2] = line.get_xdata()
-    mean = known.inputs(500, random.generator(0, random.Stream.PROBES)).mean(axis=0)
-    points[:, [0, 1, 3]] = mean[[0, 1, 3]]
     expected = known.network(run.final, points)
     np.testing.assert_allclose(line.get_ydata(), expected, rtol=1e-10)
     assert ax.get_xlabel() == "$x_{2}$"
     for wrong in ([4], [0, 0], [0, 1, 2]):
         with pytest.raises(InvalidInput, match="two different numbers from 0 to 3"):
             function(run, inputs=wrong)
+
+
+def test_the_mean_is_that_of_the_weighted_samples_or_of_the_law():
+    network = TwoLayer("relu", 2)
+    weighted = FiniteData([[0.0, 1.0], [4.0, 5.0]], [1.0, -1.0], weights=[0.75, 0.25])
+    mixture = GaussianMixture(2, means=[[1.0, 0.0], [-3.0, 2.0]], weights=[0.5, 0.5])
+    cases = [(weighted, [1.0, 2.0]), (mixture.labelled_by(Labels()), [-1.0, 1.0])]
+    cases.append((Sphere(2).labelled_by(SingleIndex()), [0.0, 0.0]))
+    for data, expected in cases:
+        for each in (data, Stream(data, 1)):
+            centre = section_of(Setting(network, each), [0]).centre
+            np.testing.assert_allclose(centre, expected, atol=1e-15)
 
 
 def test_the_boundary_is_where_f_is_zero():
@@ -84,6 +96,14 @@ def test_the_regions_of_three_classes_are_the_largest_output():
     (ax,) = decision(run, times=[2.0])
     f = known.network(run.final, x)
     assert len(ax.collections) >= 2 * len(np.unique(f.argmax(axis=1)))
+
+
+@pytest.mark.parametrize("numbers", [(0.0, 1.0), (1.0, 2.0), (1.0, 3.0)])
+def test_two_numbers_whose_middle_is_not_zero_are_no_classes(numbers):
+    data = {"kind": "arrays", "x": np.eye(2).tolist(), "y": [*numbers]}
+    run = experiments.run({"activation": "tanh"}, data, {"count": 3})
+    with pytest.raises(Unsupported, match="no classes"):
+        decision(run)
 
 
 def test_a_function_needs_to_know_the_network():

@@ -1,12 +1,20 @@
 """The figure of a genealogy: families, lines, numbers."""
 
 import numpy as np
+import pytest
 
+from meanfield.errors import InvalidInput
 from meanfield.genealogy import genealogy
 from meanfield.viewing.genealogies import shares
 from tests.viewing import experiments
 
 COUNT = 30
+
+
+def test_what_is_no_lineage_is_refused():
+    run = experiments.bumps("birth-death", count=COUNT)
+    with pytest.raises(InvalidInput, match=r"lineage = 3: expected what mf\.genealogy"):
+        run.plot.genealogy(lineage=3)
 
 
 def test_the_figure_shows_families_and_lines():

@@ -122,6 +122,11 @@ def test_what_a_file_says_is_escaped(tmp_path):
     assert title in "".join(parsed(markup).itertext())
 
 
+def test_an_ensemble_whose_squares_are_no_floats_is_shown():
+    far = mf.Ensemble(np.array([[1e200, 0.0], [-1e200, 1.0]]))
+    assert [row[2] for row in rows(shown(far))[1:]] == ["inf", "0.5"]
+
+
 def test_an_ensemble_is_told_by_means_and_deviations(rng):
     network = mf.TwoLayer("relu", dim=2, outer="fixed")
     mass = rng.random(5)

@@ -10,7 +10,9 @@ from matplotlib import pyplot as plt
 
 import meanfield as mf
 from meanfield import cli
+from meanfield.ensemble import Ensemble
 from meanfield.errors import FileProblem, InvalidInput, UnknownName, Unsupported
+from meanfield.functionals import Potential
 from meanfield.viewing import figure, figures
 from meanfield.viewing.labels import labels_of
 from meanfield.viewing.registry import observed
@@ -155,6 +157,13 @@ def test_several_runs_are_laid_over_each_other():
         mf.overlay("a.h5")
 
 
+def test_runs_are_not_told_by_what_was_looked_at():
+    start = {"count": 5}
+    data = {"kind": "arrays", "x": [[1.0], [2.0]], "y": [1.0, -1.0]}
+    given = [experiments.run({"activation": "tanh"}, data, start, seen=n) for n in (3, 9)]
+    assert labels_of(given) == ["run 1", "run 2"]
+
+
 def test_commands(saved, call):
     code, out, err = call("plot", "a.h5", "energy", "paths", "--times", "0,1", "-o", "x.pdf")
     assert (code, out.split(), err) == (0, ["x-energy.pdf", "x-paths.pdf"], "")
@@ -192,8 +201,15 @@ def test_the_command_says_which_figures_suit(saved, call):
         ("a.h5 paths --set count", "--set = 'count': expected KEY=VALUE"),
         ("a.h5 paths --set count=few", "count = 'few': expected a whole number"),
         ("a.h5 paths --set axes=1", "--axes = 1: expected an option of the figure"),
+        ("a.h5 paths --set setting=3", "setting = 3: expected mf.Setting(network, data)"),
+        ("a.h5 function --set setting=3", "setting = 3: expected mf.Setting(network, data)"),
+        ("a.h5 directions --set setting=a", "setting = 'a': expected mf.Setting(network, data)"),
+        ("a.h5 radial --set limit=4", "limit = 4: expected an object with measure(time, count)"),
+        ("a.h5 paths --times 0,9", "time = 9.0: expected a time of the frames, 0 to"),
         ("a.h5 paths --size big", "--size = 'big': expected width and height"),
         ("a.h5 paths -o film.mp4", "an MP4 needs the program ffmpeg"),
+        ("a.h5 paths -o x.gif --set seconds=0", "seconds = 0: expected a finite number > 0"),
+        ("a.h5 paths --set seconds=2", "--seconds = 2: expected an option of the figure"),
         ("a.h5 energy -o film.gif", "no film of the figure 'energy'"),
         ("a.h5 paths -o x.jpg", "no figure has the ending '.jpg'"),
         ("a.h5 b.h5 paths", "is of one run, and 2 are given"),
@@ -208,3 +224,49 @@ def test_wrong_words_are_refused(line, expected, saved, call, monkeypatch):
     assert code == 2
     assert expected in err
     assert sorted(saved.iterdir()) == before
+
+
+def test_neurons_whose_products_are_no_floats_are_drawn(tmp_path):
+    network = mf.TwoLayer("relu", 2)
+    w = np.array([[1e200, -2e200], [3e180, 1e190], [1.0, 2.0]])
+
+    def no_force(x, out):
+        out[:] = 0.0
+
+    rest = Potential(lambda x: 0.0, no_force)
+    given = network.ensemble(w, [1e200, -1e160, 1.0])
+    run = mf.simulate(mf.Wasserstein(rest), given, scheme=mf.Euler(1.0), until=1.0)
+    for name in ("paths", "directions", "distribution", "marginals", "radial"):
+        run.plot.save(tmp_path / f"{name}.png", name)
+    (ax,) = run.plot.paths()
+    assert np.isfinite([ax.get_xlim(), ax.get_ylim()]).all()
+
+
+def test_rates_of_an_energy_that_only_rises_are_drawn(tmp_path):
+    run = experiments.exploded()
+    run.plot.save(tmp_path / "rates.png", "dissipation")
+    left, right = run.plot.dissipation()
+    assert left.get_yscale() == "log"
+    assert len(right.lines[0].get_xdata()) == 0
+
+
+def test_a_measure_without_mass_is_drawn(tmp_path):
+    empty = Ensemble(np.arange(9.0).reshape(3, 3), np.zeros(3))
+    runs.still(empty).plot.save(tmp_path / "nothing.png", "distribution", projection="pca")
+
+
+@pytest.mark.parametrize("name", ["paths", "distribution", "function", "matching", "matrix"])
+def test_times_outside_of_the_run_are_refused(name):
+    draw = getattr(experiments.teacher().plot, name)
+    for outside in (-0.5, 2.5, np.nan):
+        with pytest.raises(InvalidInput, match=r"time = .*a time of the frames, 0 to 2"):
+            draw(times=[0.0, outside])
+
+
+def test_the_command_says_how_long_a_film_lasts(saved, call):
+    from PIL import Image
+
+    code, out, _ = call("plot", "a.h5", "paths", "-o", "a.gif", "--set", "seconds=1")
+    assert (code, out) == (0, "a.gif\n")
+    with Image.open("a.gif") as film:
+        assert film.info["duration"] == 1000 // film.n_frames

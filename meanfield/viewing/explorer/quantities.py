@@ -14,6 +14,7 @@ import numpy as np
 
 from meanfield.arrays import Array
 from meanfield.ensemble import Ensemble, Layout
+from meanfield.viewing.projections import norm, principal
 
 Made = Mapping[str, Any]
 
@@ -94,18 +95,12 @@ def influence(ensemble: Ensemble) -> Array:
         return ensemble.mass * _norm(ensemble["a"]) * _norm(ensemble["w"])
 
 
-def principal_axes(end: Ensemble, block: str) -> tuple[Array, Array]:
+def principal_axes(end: Ensemble, block: str) -> tuple[Array, tuple[float, float]]:
     """The two main axes (k, 2) of ∫ w wᵀ dρ for a block w, and their shares of ∫ |w|² dρ.
 
     Not centred: w = 0 stays in the middle.
     """
-    rows = end.position[:, end.layout.columns(block)].astype(float)
-    scaled = rows / max(1e-300, float(np.abs(rows).max()))
-    values, vectors = np.linalg.eigh(scaled.T @ (end.mass[:, None] * scaled))
-    axes = vectors[:, [-1, -2]]
-    largest = np.abs(axes).argmax(axis=0)  # the sign of an eigenvector is arbitrary: fix it
-    axes = axes * np.sign(axes[largest, [0, 1]])
-    return axes, values[[-1, -2]] / max(1e-300, float(values.sum()))
+    return principal(end.position[:, end.layout.columns(block)].astype(float), end.mass)
 
 
 def _of_block(end: Ensemble, block: str) -> Iterable[Quantity]:
@@ -148,6 +143,4 @@ def _angle(block: str, ensemble: Ensemble) -> Array:
 
 def _norm(rows: Array | None) -> Array:
     assert rows is not None
-    flat = rows.reshape(len(rows), -1).astype(float)
-    largest = np.maximum(np.abs(flat).max(axis=1, keepdims=True), 1e-300)
-    return largest[:, 0] * np.linalg.norm(flat / largest, axis=1)
+    return norm(rows.reshape(len(rows), -1).astype(float))
