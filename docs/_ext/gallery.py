@@ -97,7 +97,9 @@ def write_pages(app: Sphinx) -> None:
         _write(FOLDER / f"{name}.md", page(name))
         title, _ = header(name)
         folder = "/" + reduced.place(name).relative_to(reduced.ROOT).as_posix()
-        first = next(iter(reduced.result(name)["pictures"].values()))
+        found = reduced.result(name)
+        closer = [f"closer-{figure}.png" for figure in found["closer"]]
+        first = [*closer, *found["pictures"].values()][0]
         cards.append(
             f":::{{grid-item-card}} {name}\n:link: {name}\n:link-type: doc\n"
             f":img-bottom: {folder}/{first}\n\n{title}\n:::"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import shutil
 import subprocess
@@ -74,7 +76,8 @@ def animate(
         raise Unsupported(f"no film of the figure {figure.name!r}: it is not of one time")
     if film == ".mp4" and _ffmpeg() is None:
         raise Unsupported(
-            f"{target}: an MP4 needs the program ffmpeg, which is not here: take .gif"
+            f"{target}: an MP4 needs the program ffmpeg, which is not here: take .gif, or "
+            "pip install imageio-ffmpeg"
         )
     require_positive("seconds", seconds)
     if said := figure.lacks(run):
@@ -146,7 +149,11 @@ def _write_mp4(path: Path, pictures: Sequence[Array], seconds: float) -> None:
 
 
 def _ffmpeg() -> str | None:
-    """The program, where matplotlib is told that it is, or on the path."""
+    """The program, where matplotlib is told that it is, or on the path; or that of a package."""
     import matplotlib
 
-    return shutil.which(matplotlib.rcParams["animation.ffmpeg_path"])
+    if found := shutil.which(matplotlib.rcParams["animation.ffmpeg_path"]):
+        return found
+    with contextlib.suppress(ImportError, RuntimeError):
+        return str(importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe())
+    return None

@@ -1,8 +1,8 @@
 """Films: one picture for each time, all on the same axes."""
 
 import subprocess
+import sys
 
-import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
@@ -58,6 +58,7 @@ def test_what_is_no_film(tmp_path, monkeypatch):
     with pytest.raises(InvalidInput, match=r"ends in \.gif or \.mp4"):
         run.plot.animate(tmp_path / "x.avi")
     monkeypatch.setattr(animation.shutil, "which", lambda _: None)
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(Unsupported, match="needs the program ffmpeg, which is not here"):
         run.plot.animate(tmp_path / "x.mp4")
     assert not list(tmp_path.iterdir())
@@ -65,8 +66,7 @@ def test_what_is_no_film(tmp_path, monkeypatch):
 
 def test_an_mp4_by_a_real_encoder(tmp_path):
     encoder = pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe()
-    with matplotlib.rc_context({"animation.ffmpeg_path": encoder}):
-        path = experiments.teacher().plot.animate(tmp_path / "x.mp4", seconds=2.5)
+    path = experiments.teacher().plot.animate(tmp_path / "x.mp4", seconds=2.5)
     found = subprocess.run([encoder, "-i", str(path)], capture_output=True, text=True).stderr
     assert "Video: h264" in found
     assert "576x480" in found
