@@ -6,7 +6,7 @@ scheme's `check` let the flow pass, on the small energies of `energies`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from meanfield.activations import activations
@@ -14,7 +14,7 @@ from meanfield.baselines import baselines
 from meanfield.config import shipped
 from meanfield.config.data import labels
 from meanfield.data import FiniteData, GaussianMixture, Labels, Stream, laws, sources
-from meanfield.errors import Unsupported
+from meanfield.errors import UnknownName, Unsupported
 from meanfield.flows import Flow, coolings, flows, manifolds
 from meanfield.functionals import (
     KSD,
@@ -158,6 +158,8 @@ def _table(columns: list[str], rows: Mapping[str, list[str]]) -> str:
 
 def names() -> dict[str, dict[str, str]]:
     """The entries of every registry, with the first line of their documentation; by title."""
+    from meanfield.limits import oracles
+
     registries: list[tuple[str, Any]] = [
         ("activations", activations),
         ("laws of data", laws),
@@ -174,6 +176,7 @@ def names() -> dict[str, dict[str, str]]:
         ("coolings", coolings),
         ("observables", observables),
         ("distances (mf.distance)", methods),
+        ("oracles (meanfield.limits)", oracles),
         ("baselines", baselines),
         ("figures (meanfield plot)", figures),
     ]
@@ -197,38 +200,44 @@ def tables() -> dict[str, dict[str, Any]]:
     }
 
 
+def text(wanted: Sequence[str] = ()) -> str:
+    """All of it, or the sections that are wanted, by the keys of `sections`.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such section.
+    """
+    found = sections()
+    for name in wanted:
+        if name not in found:
+            raise UnknownName("section", name, found)
+    closing = "The keys of each are in docs/experiments.md and in `meanfield check`."
+    parts = [found[name] for name in wanted] if wanted else [*found.values(), closing]
+    return "\n\n".join(parts)
+
+
+def sections() -> dict[str, str]:
+    """Names and tables as texts, by keys of one word."""
+    named = {
+        _key(title): "\n".join(
+            [title, *(f"  {name:<22} {summary}" for name, summary in entries.items())]
+        )
+        for title, entries in names().items()
+    }
+    return {
+        **named,
+        "orders": "schemes: orders without and with noise, evaluations of the energy in a step, "
+        "and hλ\nup to which a step h is stable (h√λ with velocities); –: not claimed\n"
+        f"{properties_of_schemes()}",
+        "schemes_of_flows": f"schemes that step a flow: {YES} with and without a temperature, "
+        f"{COLD} only without, {WARM} only with one\n{schemes_of_flows()}",
+        "flows_of_energies": "flows that take an energy (the rest is beside a risk on a finite "
+        f"data set)\n{flows_of_energies()}",
+        "schemes_of_energies": f"schemes that take an energy: {YES}, {COLD} and {WARM} as above\n"
+        f"{schemes_of_energies()}",
+    }
+
+
 def _key(title: str) -> str:
     return title.partition(" (")[0].replace(" ", "_")
-
-
-def _named() -> list[str]:
-    lines = []
-    for title, entries in names().items():
-        lines += ["", title]
-        lines += [f"  {name:<22} {summary}" for name, summary in entries.items()]
-    return lines[1:]
-
-
-def text() -> str:
-    """All of it."""
-    return "\n".join(
-        [
-            *_named(),
-            "",
-            "schemes: orders without and with noise, evaluations of the energy in a step, and hλ",
-            "up to which a step h is stable (h√λ with velocities); –: not claimed",
-            properties_of_schemes(),
-            "",
-            f"schemes that step a flow: {YES} with and without a temperature, {COLD} only without, "
-            f"{WARM} only with one",
-            schemes_of_flows(),
-            "",
-            "flows that take an energy (the rest is beside a risk on a finite data set)",
-            flows_of_energies(),
-            "",
-            f"schemes that take an energy: {YES}, {COLD} and {WARM} as above",
-            schemes_of_energies(),
-            "",
-            "The keys of each are in docs/experiments.md and in `meanfield check`.",
-        ]
-    )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import meanfield as mf
-from meanfield import listing
+from meanfield import limits, listing
 from meanfield.errors import Unsupported
 from meanfield.flows import flows
 from meanfield.schemes import schemes
@@ -142,6 +142,16 @@ def test_every_scheme_says_what_it_declares():
     assert by_name["stochastic-heun"] == ["2", "1", "2", "2", "2"]
     assert by_name["rk4"] == ["4", "–", "–", "4", "2.79"]
     assert by_name["adaptive"] == ["–"] * 5
+
+
+def test_sections_of_the_list(call):
+    code, printed, _ = call("list", "flows", "oracles")
+    assert code == 0
+    flows, oracles = printed.strip().split("\n\n")
+    assert flows.startswith("flows\n")
+    assert {line.split()[0] for line in oracles.splitlines()[1:]} == set(limits.oracles)
+    assert "unknown section 'flow'; did you mean 'flows'?" in call("list", "flow")[2]
+    assert all(each in listing.text() for each in listing.sections().values())
 
 
 def test_all_tables_are_in_the_text():

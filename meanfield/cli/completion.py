@@ -42,6 +42,11 @@ def systems(incomplete: str) -> list[str]:
     return _starting(_known("systems"), incomplete)
 
 
+def sections(incomplete: str) -> list[str]:
+    """Sections of the list."""
+    return _starting(_known("sections"), incomplete)
+
+
 def settings(incomplete: str) -> list[str]:
     """Keys of experiment files; where one is left, with the values that it may have."""
     known = _known("keys")
@@ -125,6 +130,7 @@ def _known(what: str) -> Any:
         "keys": _keys(),
         "series": _series(),
         "figures": _figures(),
+        "sections": _sections(),
     }
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -160,6 +166,12 @@ def _figures() -> list[str]:
     from meanfield.viewing import figures
 
     return list(figures)
+
+
+def _sections() -> list[str]:
+    from meanfield import listing
+
+    return list(listing.sections())
 
 
 def _series() -> list[str]:

@@ -98,7 +98,7 @@ CONTENTS: dict[str, dict[str, Entry]] = {
     "This installation": {
         "list": Entry(
             "What experiments can be made of, and what fits",
-            ("list", "list --json - | jq .flows"),
+            ("list", "list flows oracles", "list --json - | jq .flows"),
         ),
         "schema": Entry(
             "The keys of experiment files, for editors",

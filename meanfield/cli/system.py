@@ -13,12 +13,22 @@ from meanfield.cli.output import STDOUT, said, write_numbers
 
 
 @app.command("list")
-def list_(numbers: Numbers = None) -> None:
+def list_(
+    sections: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SECTION]...",
+            help="Only these: flows, observables, orders, … (default: all).",
+            autocompletion=completion.sections,
+        ),
+    ] = None,
+    numbers: Numbers = None,
+) -> None:
     """List what experiments can be made of, and what goes with what."""
     from meanfield import listing
 
     if numbers != STDOUT:
-        print(listing.text())
+        print(listing.text(sections or ()))
     if numbers is not None:
         write_numbers(numbers, listing.tables())
 
