@@ -293,8 +293,8 @@ class Journal:
         try:
             self.seal()
             if self.path is None:
-                file = in_memory()
-                write_run(file, self.plan, joined(self._kept), self.states, self.notes)
+                written = joined(self._kept), self.states, self.notes
+                file = in_memory(lambda file: write_run(file, self.plan, *written))
                 self._begin()
                 return file
             if status in ENDS:

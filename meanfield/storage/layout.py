@@ -18,10 +18,11 @@ A run of several seeds has ``seed`` as first dimension of everything that depend
 from __future__ import annotations
 
 import dataclasses
+import io
 import itertools
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import h5py
@@ -245,22 +246,19 @@ def read_memory(file: h5py.File) -> dict[int, Memory]:
     return {int(replica): unpack(packed) for replica, packed in stored.items()}
 
 
-def in_memory() -> h5py.File:
-    """An empty file that is nowhere but in memory."""
-    name = f"meanfield-run-{next(_names)}"
-    return h5py.File(name, "w", driver="core", backing_store=False, libver=BOUNDS)
+def in_memory(write: Callable[[h5py.File], None]) -> h5py.File:
+    """A file that is nowhere but in memory, for reading, with what is written to it.
 
-
-def read_only(file: h5py.File) -> h5py.File:
-    """The same file in memory, for reading.
-
-    HDF5 opens what a file refers to as the file itself is open: sealed segments would be opened for
-    writing, and locked, so that other readers find nothing in them, and their writer stops.
+    It is opened for reading as HDF5 opens what a file refers to as the file itself is open: sealed
+    segments would be opened for writing, and locked, so that other readers find nothing in them,
+    and their writer stops. It is closed before, as HDF5 1.14 gives images of files that are open
+    for writing wrong checksums.
     """
-    file.flush()
-    name, image = file.filename, file.id.get_file_image()
-    file.close()
+    image = io.BytesIO()
+    with h5py.File(image, "w", libver=BOUNDS) as file:
+        write(file)
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     access.set_fapl_core(backing_store=False)
-    access.set_file_image(image)
+    access.set_file_image(image.getvalue())
+    name = f"meanfield-run-{next(_names)}"
     return h5py.File(h5py.h5f.open(name.encode(), h5py.h5f.ACC_RDONLY, access))

@@ -15,7 +15,7 @@ import h5py
 from meanfield.errors import FileProblem
 from meanfield.storage import durable
 from meanfield.storage.checksums import digest
-from meanfield.storage.layout import in_memory, read_only, write_run
+from meanfield.storage.layout import in_memory, write_run
 from meanfield.storage.lock import Lock, is_held
 from meanfield.storage.plan import Plan
 from meanfield.storage.segment import SEGMENT, Piece, SealedSegment, State
@@ -170,11 +170,13 @@ def open_parts(path: Path, whole: bool = False) -> h5py.File:
         notes["/"] = {"status": "running", "stop_reason": "it is still being written"}
     else:
         notes.setdefault("/", {"status": "interrupted", "stop_reason": "it was killed"})
-    file = in_memory()
-    write_run(file, plan, pieces_of(segments), states, notes, virtual=not whole)
-    if segments and not whole:
-        file.attrs[PART] = str(segments[-1].path)
-    return read_only(file)
+
+    def write(file: h5py.File) -> None:
+        write_run(file, plan, pieces_of(segments), states, notes, virtual=not whole)
+        if segments and not whole:
+            file.attrs[PART] = str(segments[-1].path)
+
+    return in_memory(write)
 
 
 def pieces_of(segments: list[SealedSegment]) -> Iterator[Piece]:

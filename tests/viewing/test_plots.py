@@ -2,6 +2,7 @@
 
 import inspect
 import shlex
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -219,6 +220,7 @@ def test_the_command_says_which_figures_suit(saved, call):
 )
 def test_wrong_words_are_refused(line, expected, saved, call, monkeypatch):
     monkeypatch.setattr("meanfield.viewing.animation.shutil.which", lambda _: None)
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     before = sorted(saved.iterdir())
     code, _, err = call("plot", *shlex.split(line))
     assert code == 2
