@@ -7,6 +7,7 @@ scheme's `check` let the flow pass, on the small energies of `energies`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from meanfield.activations import activations
@@ -213,29 +214,35 @@ def text(wanted: Sequence[str] = ()) -> str:
         if name not in found:
             raise UnknownName("section", name, found)
     closing = "The keys of each are in docs/experiments.md and in `meanfield check`."
-    parts = [found[name] for name in wanted] if wanted else [*found.values(), closing]
-    return "\n\n".join(parts)
+    parts = [found[name]() for name in wanted or found]
+    return "\n\n".join(parts if wanted else [*parts, closing])
 
 
-def sections() -> dict[str, str]:
-    """Names and tables as texts, by keys of one word."""
-    named = {
-        _key(title): "\n".join(
-            [title, *(f"  {name:<22} {summary}" for name, summary in entries.items())]
-        )
-        for title, entries in names().items()
-    }
+def sections() -> dict[str, Callable[[], str]]:
+    """What writes names and tables, by keys of one word; tables try what fits, which takes long."""
+
+    def named(title: str, entries: Mapping[str, str]) -> str:
+        return "\n".join([title, *(f"  {name:<22} {about}" for name, about in entries.items())])
+
     return {
-        **named,
-        "orders": "schemes: orders without and with noise, evaluations of the energy in a step, "
-        "and hλ\nup to which a step h is stable (h√λ with velocities); –: not claimed\n"
-        f"{properties_of_schemes()}",
-        "schemes_of_flows": f"schemes that step a flow: {YES} with and without a temperature, "
-        f"{COLD} only without, {WARM} only with one\n{schemes_of_flows()}",
-        "flows_of_energies": "flows that take an energy (the rest is beside a risk on a finite "
-        f"data set)\n{flows_of_energies()}",
-        "schemes_of_energies": f"schemes that take an energy: {YES}, {COLD} and {WARM} as above\n"
-        f"{schemes_of_energies()}",
+        **{_key(title): partial(named, title, entries) for title, entries in names().items()},
+        "orders": lambda: (
+            "schemes: orders without and with noise, evaluations of the energy in a step, and hλ\n"
+            "up to which a step h is stable (h√λ with velocities); –: not claimed\n"
+            f"{properties_of_schemes()}"
+        ),
+        "schemes_of_flows": lambda: (
+            f"schemes that step a flow: {YES} with and without a temperature, {COLD} only without, "
+            f"{WARM} only with one\n{schemes_of_flows()}"
+        ),
+        "flows_of_energies": lambda: (
+            "flows that take an energy (the rest is beside a risk on a finite data set)\n"
+            f"{flows_of_energies()}"
+        ),
+        "schemes_of_energies": lambda: (
+            f"schemes that take an energy: {YES}, {COLD} and {WARM} as above\n"
+            f"{schemes_of_energies()}"
+        ),
     }
 
 
