@@ -23,7 +23,7 @@ from meanfield.progress import Call, Display
 from meanfield.schedules import Grid, Schedule, schedule
 from meanfield.schemes import Scheme
 from meanfield.stopping import Stop
-from meanfield.storage import Journal, Memory
+from meanfield.storage import PARTS, Journal, Memory
 
 Progress = Call | Display | Literal[False]
 When = Schedule | Mapping[str, Any] | Sequence[float]
@@ -68,8 +68,7 @@ class Timer:
     def resume(self, before: Mapping[str, Any]) -> None:
         """Count on from what the diagnostics of a run say."""
         self.steps = int(before.get("steps", 0))
-        parts = ("checking", "evaluating", "observing", "recording", "stepping")
-        self.seconds = {part: float(before[part]) for part in parts if part in before}
+        self.seconds = {part: float(before[part]) for part in PARTS if part in before}
 
     @contextmanager
     def __call__(self, part: str) -> Iterator[None]:

@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from meanfield.cli.output import COLOURS, Line, columns
-from meanfield.storage import Sight, sight_of, summarise
+from meanfield.storage import PARTS, Sight, sight_of, summarise
 from meanfield.viewing.summaries import series_of, table
 
 if TYPE_CHECKING:
     from meanfield.storage import Run
 
-PARTS = ("stepping", "evaluating", "observing", "recording", "checking")
 VERSIONS = ("meanfield", "numpy", "numba", "scipy", "pot", "h5py")
 LABEL = 11  # characters
 

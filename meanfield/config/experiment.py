@@ -36,7 +36,17 @@ from meanfield.schedules import Grid, schedule
 from meanfield.schemes import Scheme
 from meanfield.sharpness import with_step
 from meanfield.simulation import simulate_replicas
-from meanfield.storage import Checkpoint, Journal, Keep, Origin, Run, exists, open_run, require_same
+from meanfield.storage import (
+    ENDS,
+    Checkpoint,
+    Journal,
+    Keep,
+    Origin,
+    Run,
+    exists,
+    open_run,
+    require_same,
+)
 
 if TYPE_CHECKING:
     from meanfield.limits import Oracle
@@ -94,6 +104,7 @@ class Experiment:
         self.scheme: Scheme = self._sections.scheme.build()
         self.series: set[str] = set()
         self._first: Problem | None = None
+        self._oracles: dict[str, Oracle] = {}  # a check and its run ask for the same
         self._built: tuple[int, TwoLayer, Any] | None = None
 
     @classmethod
@@ -177,7 +188,7 @@ class Experiment:
         """Raise `FileProblem` if there is a run at a path, and it is of another experiment."""
         if exists(path):
             with open_run(path) as run:
-                unfinished = run.status not in ("finished", "diverged")
+                unfinished = run.status not in ENDS
                 require_same(self.to_toml(), run.experiment, Path(path), unfinished=unfinished)
 
     @property
@@ -247,6 +258,8 @@ class Experiment:
 
     def _oracle(self, table: Mapping[str, Any], name: str) -> Oracle:
         """An oracle for the replicas, which must then be of the same data."""
+        if name in self._oracles:
+            return self._oracles[name]
         first = self._first or self.problem(self.seeds[0])
         oracle = oracle_of(table, name, first.flow.energy, self._sections.energy.table())
         own: Any = getattr(oracle, "data", None)
@@ -254,6 +267,7 @@ class Experiment:
             other: Any = self._network_and_data(seed, self._problems())[1]
             same = np.array_equal(own.x, other.x) and np.array_equal(own.y, other.y)
             require(same, "data.seed", None, f"a number: the data of {name} are those of all seeds")
+        self._oracles[name] = oracle
         return oracle
 
     def check(self) -> None:

@@ -3,6 +3,8 @@
 from meanfield.storage.following import Follower, Sight, sight_of
 from meanfield.storage.journal import Checkpoint, Journal, check_writable
 from meanfield.storage.keep import Keep
+from meanfield.storage.layout import ENDS
+from meanfield.storage.names import PARTS
 from meanfield.storage.opening import completed, exists, open_run
 from meanfield.storage.parts import tidy
 from meanfield.storage.plan import Plan, differences, require_same
@@ -12,6 +14,8 @@ from meanfield.storage.segment import Memory
 from meanfield.storage.tables import read_table
 
 __all__ = [
+    "ENDS",
+    "PARTS",
     "Checkpoint",
     "Follower",
     "Frames",

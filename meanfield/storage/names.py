@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import h5py
 
+# Of the loop: what the diagnostics say how many seconds were spent in.
+PARTS = ("checking", "evaluating", "observing", "recording", "stepping")
 TIME = "time units of the flow"
 RATE = "per time unit of the flow"
 

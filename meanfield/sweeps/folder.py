@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from meanfield.errors import FileProblem
-from meanfield.storage import durable, exists, open_run
+from meanfield.storage import ENDS, durable, exists, open_run
 from meanfield.storage.lock import Lock
 from meanfield.sweeps.design import Design, Member
 
@@ -49,7 +49,7 @@ class Folder:
             return LEFT, ""
         try:
             with open_run(path) as run:
-                done = run.status in (FINISHED, DIVERGED)
+                done = run.status in ENDS
                 return (run.status if done else LEFT), run.stop_reason
         except FileProblem as error:
             return LEFT, str(error)

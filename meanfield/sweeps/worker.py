@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from meanfield.stopping import Stopped
-from meanfield.sweeps.folder import DIVERGED, FAILED, FINISHED, LEFT, Folder
+from meanfield.sweeps.folder import DIVERGED, FAILED, LEFT, Folder
 
 LOOK = 0.2  # seconds between two looks at whether to stop
 PATIENCE = 20.0  # for a worker of a sweep that was killed, to end its step and let go
@@ -72,6 +72,7 @@ def _watch_parent() -> None:
 def _run(task: Task) -> tuple[str, str]:
     from meanfield.config import Experiment
     from meanfield.kernels.compile import set_threads
+    from meanfield.storage import ENDS
     from meanfield.storage.lock import is_held
     from meanfield.storage.parts import LOCK, parts_of
 
@@ -86,7 +87,7 @@ def _run(task: Task) -> tuple[str, str]:
     again = folder.state(task.digest)[0] == DIVERGED
     experiment = Experiment(tomllib.loads(task.experiment), folder=Path(task.origin))
     with experiment.run(path, progress=_Stopping(folder), resume=not again, force=again) as run:
-        done = run.status in (FINISHED, DIVERGED)
+        done = run.status in ENDS
         return (run.status if done else LEFT), run.stop_reason
 
 

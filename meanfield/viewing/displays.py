@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 MOST_POINTS = 1000  # of more particles, so many are drawn
 LONGEST = 60  # characters of a value
 MOST_COLUMNS = 6  # of a block, that are told one by one
-PARTS = ("stepping", "evaluating", "observing", "recording", "checking")
 
 
 def run(given: Run) -> Markup:
@@ -59,6 +58,8 @@ def run(given: Run) -> Markup:
 
 
 def _spent(diagnostics: Mapping[str, Any]) -> str:
+    from meanfield.storage import PARTS
+
     if "elapsed" not in diagnostics:
         return ""
     parts = {name: diagnostics[name] for name in PARTS if diagnostics.get(name, 0) >= 0.1}
